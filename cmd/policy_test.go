@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: ISC
+
+// Package cmd holds no code of its own: the tests here look at the tree as a
+// whole (who may import what, a page for every program, the form of sources)
+// and run the built programs as stories.
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath   string
+	Name         string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
+}
+
+// packages is all of the module's.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,TestImports,XTestImports,Deps", "quill/...")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		switch err := d.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return all
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// kinds of packages (docs/decisions/engines.md): engines are pure, ground is
+// one part of Unix each, stores keep files.
+var (
+	engines = []string{"addr", "dialog", "dnsdata", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+	stores  = []string{"quill/maildir", "quill/queue"}
+)
+
+// doors says which packages may import a module of others, and why it is there
+// at all. Do not change this to make a build pass: bring a page in
+// docs/decisions.
+var doors = map[string][]string{
+	"github.com/emersion/go-maildir":  {"quill/maildir", "quill/internal/lab"},                                   // Maildir names and flags
+	"github.com/miekg/dns":            {"quill/internal/resolve", "quill/internal/dnsdata", "quill/cmd/tinydns"}, // DNS where speed is not the point
+	"github.com/urfave/cli/v2":        {"quill/cmd/quill"},                                                       // the administrator's command only
+	"golang.org/x/crypto/argon2":      {"quill/internal/checkpw"},                                                // password hashes
+	"github.com/rogpeppe/go-internal": {"quill/cmd"},                                                             // stories (tests only)
+}
+
+// noNet is the programs that get sockets as descriptors and must not be able to
+// open one by package net.
+var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
+	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data"}
+
+// TestImportPolicy holds the tree's layers apart.
+func TestImportPolicy(t *testing.T) {
+	for _, p := range packages(t) {
+		checkLayers(t, p)
+		checkDoors(t, p)
+		if name, ok := strings.CutPrefix(p.ImportPath, "quill/cmd/"); ok && slices.Contains(noNet, name) {
+			for _, banned := range []string{"net", "crypto/tls", "net/http", "github.com/urfave/cli/v2"} {
+				if slices.Contains(p.Deps, banned) {
+					t.Errorf("%s links %s; session programs get descriptors and have no use for it", p.ImportPath, banned)
+				}
+			}
+		}
+	}
+}
+
+func isEngine(imp string) bool {
+	name, ok := strings.CutPrefix(imp, "quill/internal/")
+	return ok && slices.Contains(engines, strings.Split(name, "/")[0])
+}
+
+// checkLayers: cmd is imported by nobody; engines import no ground, nor the
+// system; stores import no engine but addr.
+func checkLayers(t *testing.T, p pkg) {
+	store := slices.Contains(stores, p.ImportPath)
+	for _, imp := range p.Imports {
+		switch {
+		case strings.HasPrefix(imp, "quill/cmd/"):
+			t.Errorf("%s imports %s; nobody imports a program", p.ImportPath, imp)
+		case isEngine(p.ImportPath) && slices.Contains([]string{"os", "net", "syscall", "os/exec", "golang.org/x/sys/unix"}, imp):
+			t.Errorf("engine %s imports %s; engines take readers and writers", p.ImportPath, imp)
+		case isEngine(p.ImportPath) && strings.HasPrefix(imp, "quill/") && !isEngine(imp):
+			t.Errorf("engine %s imports %s; engines import no ground", p.ImportPath, imp)
+		case store && isEngine(imp) && imp != "quill/internal/addr":
+			t.Errorf("store %s imports the engine %s; of engines only addr", p.ImportPath, imp)
+		case slices.Contains([]string{"net/mail", "net/textproto", "net/smtp", "mime/multipart"}, imp):
+			t.Errorf("%s imports %s, which is not safe on remote data", p.ImportPath, imp)
+		}
+	}
+}
+
+// checkDoors: modules of others come in by their doors only.
+func checkDoors(t *testing.T, p pkg) {
+	imports := slices.Concat(p.Imports, p.TestImports, p.XTestImports)
+	for _, imp := range imports {
+		if !strings.Contains(strings.Split(imp, "/")[0], ".") || strings.HasPrefix(imp, "golang.org/x/sys/") {
+			continue
+		}
+		known := false
+		for module, allowed := range doors {
+			if imp == module || strings.HasPrefix(imp, module+"/") {
+				known = true
+				if !slices.Contains(allowed, p.ImportPath) {
+					t.Errorf("%s imports %s; only %s may", p.ImportPath, imp, strings.Join(allowed, ", "))
+				}
+			}
+		}
+		if !known {
+			t.Errorf("%s imports %s (%s), which has no door and no page in docs/decisions", p.ImportPath, imp, path.Base(imp))
+		}
+	}
+}
