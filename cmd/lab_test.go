@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: ISC
+
+package cmd
+
+import (
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	netwatcher = "netwatcher@testingsmtp.org"
+	sendmemail = "sendmemail@testingsmtp.org"
+)
+
+// shapes runs a test in both shapes of the network programs.
+func shapes(t *testing.T, test func(t *testing.T, l *lab)) {
+	for _, s := range []struct {
+		name string
+		args []string
+	}{{"resident", nil}, {"spawned", []string{"--spawned"}}} {
+		t.Run(s.name, func(t *testing.T) { test(t, startLab(t, s.args...)) })
+	}
+}
+
+// TestLecture: one mail goes the lecture's way, in both shapes: accepted,
+// delivered with its headers in order, fetched, deleted at QUIT only.
+func TestLecture(t *testing.T) {
+	shapes(t, func(t *testing.T, l *lab) {
+		id := l.send(t, netwatcher, "Subject: hello\nFrom: netwatcher@testingsmtp.org\n\n.dot\nline", sendmemail)
+		mail := l.await("sendmemail", 1)[0]
+		checkHeaders(t, mail, id)
+		l.fetch(t, "sendmemail", false)
+		l.fetch(t, "sendmemail", true)
+		if n := len(l.mails("sendmemail")); n != 0 {
+			t.Errorf("after DELE and QUIT: %d mails; want 0", n)
+		}
+	})
+}
+
+// checkHeaders: what the programs add stands above what the laptop sent, last
+// first, and carries the id.
+func checkHeaders(t *testing.T, mail, id string) {
+	t.Helper()
+	for _, want := range []string{
+		"Return-Path: <netwatcher@testingsmtp.org>\n",
+		"Delivered-To: sendmemail@testingsmtp.org\n",
+		"Received: (qmail " + id + " invoked from network); ",
+		"Received: from laptop.testingsmtp.org (",
+		"  by mail.testingsmtp.org with ",
+		"Subject: hello\n",
+		"\n\n.dot\nline\n",
+	} {
+		i := strings.Index(mail, want)
+		if i < 0 {
+			t.Fatalf("stored mail lacks %q in its place:\n%s", want, mail)
+		}
+		mail = mail[i:]
+	}
+}
+
+// fetch plays a POP3 session with one mail waiting.
+func (l *lab) fetch(t *testing.T, user string, delete bool) {
+	t.Helper()
+	c := l.dial(t, "POP3")
+	c.hear()
+	c.want("USER "+user+"@testingsmtp.org", "+OK")
+	c.want("PASS wrong", "-ERR")
+	c.want("USER "+user+"@testingsmtp.org", "+OK")
+	c.want("PASS lab", "+OK")
+	c.want("STAT", "+OK 1 ")
+	c.want("RETR 1", "+OK")
+	if body := strings.Join(c.body(), "\n"); !strings.HasSuffix(body, "\n..dot\nline") {
+		t.Errorf("RETR: body ends in %q", body[max(0, len(body)-40):])
+	}
+	if delete {
+		c.want("DELE 1", "+OK")
+	}
+	c.want("QUIT", "+OK")
+}
+
+// TestRefusals: unknown users and relaying are refused at RCPT; postmaster is
+// known; two recipients get one mail each.
+func TestRefusals(t *testing.T) {
+	shapes(t, func(t *testing.T, l *lab) {
+		c := l.dial(t, "SMTP")
+		c.hear()
+		c.want("EHLO laptop.testingsmtp.org", "250")
+		c.want("MAIL FROM:<netwatcher@testingsmtp.org>", "250 2.1.0")
+		c.want("RCPT TO:<nobody-here@testingsmtp.org>", "550 5.1.1")
+		c.want("RCPT TO:<someone@elsewhere.example>", "550 5.7.1")
+		c.want("RCPT TO:<postmaster>", "250 2.1.5")
+		c.want("DATA", "354")
+		c.want("Subject: to the postmaster\r\n\r\nx\r\n.", "250 2.0.0")
+		l.await("netwatcher", 1)
+		l.send(t, netwatcher, "Subject: two\n\nx", sendmemail, netwatcher)
+		l.await("sendmemail", 1)
+		l.await("netwatcher", 2)
+	})
+}
+
+// TestDemo: `quill lab --demo` plays the lecture by itself and ends with 0.
+func TestDemo(t *testing.T) {
+	out, err := exec.Command(program("quill"), "lab", "--demo").CombinedOutput()
+	if err != nil {
+		t.Fatalf("quill lab --demo: %v\n%s", err, out)
+	}
+	for _, want := range []string{"220 Welcome! Please send your message! ESMTP", "EHLO laptop.testingsmtp.org", "+OK", "RETR 1", "Delivered-To: sendmemail@testingsmtp.org"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the demo does not show %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(string(out), "\x1b[") {
+		t.Error("the demo colours its text though it does not write to a terminal")
+	}
+}
+
+// TestTrace: `quill trace ID` tells a message's way by the id of the 250 reply.
+func TestTrace(t *testing.T) {
+	l := startLab(t)
+	id := l.send(t, netwatcher, "Subject: trace me\n\nx", sendmemail)
+	l.await("sendmemail", 1)
+	cmd := exec.Command(program("quill"), "trace", id)
+	cmd.Env = append(cmd.Environ(), "QMAILHOME="+l.dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("quill trace %s: %v\n%s", id, err, out)
+	}
+	for _, want := range []string{id, sendmemail, "success"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("trace lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestResume: a running lab is refused a second time; a stopped one is resumed
+// with its ports and its mail.
+func TestResume(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lab")
+	open(t, filepath.Dir(dir))
+	ports := make([]map[string]string, 2)
+	for i := range ports {
+		t.Run(fmt.Sprint("start ", i+1), func(t *testing.T) {
+			l := resumeLab(t, dir)
+			ports[i] = l.env
+			l.send(t, netwatcher, "Subject: stays\n\nx", sendmemail)
+			l.await("sendmemail", i+1)
+			out, err := exec.Command(program("quill"), "lab", dir).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "running") {
+				t.Errorf("a second lab in the folder of a running one: %v\n%s", err, out)
+			}
+		})
+	}
+	if !maps.Equal(ports[0], ports[1]) {
+		t.Errorf("ports before and after: %v, %v; want the same", ports[0], ports[1])
+	}
+}
