@@ -26,6 +26,9 @@ type Env struct {
 // Process is the environment of this process.
 func Process() Env { return Env{base: os.Environ()} }
 
+// Of is an environment of its own, for a program to be started.
+func Of(list []string) Env { return Env{base: list} }
+
 // With is e with VAR=value pairs laid over it. A pair without "=" unsets.
 func (e Env) With(pairs []string) Env {
 	if len(pairs) == 0 {

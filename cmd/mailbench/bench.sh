@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# make bench: ours beside Postfix (SMTP accept) and Dovecot (POP3), in turns
+# A B A B in one run, medians of RUNS, with the servers' CPU time, and the
+# generator's own ceiling against a sink that stores nothing. Prints tables in
+# Markdown. Needs root and Debian's postfix and dovecot-pop3d for the peers;
+# all traffic is loopback's. Environment: RUNS (5), SECONDS_A_RUN (5), SESSIONS
+# (50), SIZE (4096).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=${BIN:-$here/../../bin}
+RUNS=${RUNS:-5} SECS=${SECONDS_A_RUN:-5} SESSIONS=${SESSIONS:-50} SIZE=${SIZE:-4096}
+work=$(mktemp -d "${TMPDIR:-/tmp}/quill-bench.XXXXXX"); chmod 755 "$work"
+pids=()
+finish() {
+  peers_stop 2>/dev/null || true
+  for p in ${pids[@]+"${pids[@]}"}; do kill "$p" 2>/dev/null || true; done
+  for p in ${pids[@]+"${pids[@]}"}; do wait "$p" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+# shellcheck source=cmd/mailbench/peers.sh
+. "$here/peers.sh"
+
+# lab NAME ARGS…: starts a lab, sets smtp_NAME, pop3_NAME, pid_NAME
+lab() {
+  local name=$1; shift
+  "$bin/quill" lab --users 1 "$@" "$work/$name" >"$work/$name.out" 2>&1 &
+  pids+=($!); declare -g "pid_$name=$!"
+  for _ in $(seq 300); do [ -e "$work/$name/lab.env" ] && break; sleep 0.1; done
+  declare -g "smtp_$name=$(sed -n 's/^SMTP=//p' "$work/$name/lab.env")" "pop3_$name=$(sed -n 's/^POP3=//p' "$work/$name/lab.env")"
+}
+
+# field NAME: a number out of mailbench -json
+field() { sed -n "s/.*\"$1\": *\([0-9.eE+-]*\).*/\1/p" | head -1; }
+
+# once WHAT PID ADDR ARGS…: one run; prints "rate cpu p50 p99 errors"
+once() {
+  local kind=$1 pid=$2 addr=$3; shift 3
+  local out
+  out=$("$bin/mailbench" "$kind" -json -seconds "$SECS" -sessions "$SESSIONS" ${pid:+-pid "$pid"} "$@" "$addr")
+  echo "$(field rate <<<"$out") $(field cpu_per_1000 <<<"$out") $(field p50_ms <<<"$out") $(field p99_ms <<<"$out") $(field errors <<<"$out")"
+}
+
+median() { sort -g | awk '{a[NR]=$1} END{print (NR%2)?a[(NR+1)/2]:(a[NR/2]+a[NR/2+1])/2}'; }
+
+# turns TITLE KIND ARGS -- NAME:PID:ADDR[:EXTRA]…: runs them in turns, prints a table; the first is the yardstick
+turns() {
+  local title=$1 kind=$2; shift 2
+  local args=() ; while [ "$1" != -- ]; do args+=("$1"); shift; done; shift
+  local i who name pid addr extra
+  rm -f "$work"/result.*
+  for i in $(seq "$RUNS"); do
+    for who in "$@"; do
+      IFS=@ read -r name pid addr extra <<<"$who"
+      # shellcheck disable=SC2086
+      once "$kind" "$pid" "$addr" "${args[@]}" $extra >>"$work/result.$name"
+    done
+  done
+  printf '\n### %s\n\n| server | rate/s (median of %s) | ratio | CPU s per 1000 | p50 ms | p99 ms | errors |\n|---|---|---|---|---|---|---|\n' "$title" "$RUNS"
+  local first=""
+  for who in "$@"; do
+    name=${who%%@*}
+    local rate cpu p50 p99 errs
+    rate=$(cut -d' ' -f1 "$work/result.$name" | median); cpu=$(cut -d' ' -f2 "$work/result.$name" | median)
+    p50=$(cut -d' ' -f3 "$work/result.$name" | median); p99=$(cut -d' ' -f4 "$work/result.$name" | median)
+    errs=$(cut -d' ' -f5 "$work/result.$name" | awk '{s+=$1} END{print s}')
+    first=${first:-$rate}
+    printf '| %s | %.0f | %.2f | %.3f | %.2f | %.2f | %s |\n' "$name" "$rate" "$(awk "BEGIN{print $rate/$first}")" "$cpu" "$p50" "$p99" "$errs"
+  done
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: ISC
+
+package chain
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"quill/internal/exit"
+	"quill/internal/ucspi"
+)
+
+// Session is one connection in a program's hands, in either shape.
+type Session struct {
+	Env           ucspi.Env
+	Ahead         []byte        // bytes of the client that came with the packet
+	Stream        *ucspi.Stream // nil where the packet had no connection
+	Control, Data int           // descriptors to begin TLS with, or -1
+
+	serial uint64
+	link   *Link // nil when spawned
+	note   strings.Builder
+}
+
+// Serve runs a program's sessions and gives its exit code. In the spawned shape
+// that is one session on descriptors 0 and 1 with the process's environment. In
+// the resident shape it says hello, runs a goroutine for each packet, reports
+// each end, and at the end of file on the link waits for the sessions that run
+// and gives 0.
+//
+// A session that panics ends alone, with 111; its trace goes to descriptor 2.
+func Serve(argv []string, run func(*Session) int) int {
+	l, ok := FromEnv()
+	if !ok {
+		return runSpawned(argv, run)
+	}
+	if err := l.Hello(argv); err != nil {
+		return complain(argv, err)
+	}
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	for {
+		b, fds, err := l.Recv()
+		if errors.Is(err, io.EOF) {
+			return exit.OK
+		}
+		if errors.Is(err, ErrMalformed) {
+			complain(argv, err)
+			continue
+		}
+		if err != nil {
+			return complain(argv, err)
+		}
+		p, err := parsePacket(b, fds)
+		if err != nil {
+			closeAll(fds)
+			complain(argv, err)
+			continue
+		}
+		sessions.Add(1)
+		go func() {
+			defer sessions.Done()
+			serveOne(argv, l, p, run)
+		}()
+	}
+}
+
+func complain(argv []string, err error) int {
+	fmt.Fprintf(os.Stderr, "%s: fatal: link to the program before: %v\n", argv[0], err)
+	return exit.Temporary
+}
+
+func runSpawned(argv []string, run func(*Session) int) int {
+	s := &Session{Env: ucspi.Process().FromSocket(0), Stream: ucspi.NewStream(0, 1, false), Control: -1, Data: -1}
+	return s.guard(argv, run)
+}
+
+// serveOne runs the session of one packet and reports its end.
+func serveOne(argv []string, l *Link, p *Packet, run func(*Session) int) {
+	s := &Session{Env: ucspi.Process().With(p.Env), Ahead: p.Ahead, Control: p.Control, Data: p.Data, serial: p.Serial, link: l}
+	if p.Conn >= 0 {
+		if err := unix.SetNonblock(p.Conn, true); err != nil {
+			complain(argv, err)
+		}
+		s.Stream = ucspi.NewStream(p.Conn, p.Conn, true)
+	}
+	code := s.guard(argv, run)
+	if s.Stream != nil {
+		s.Stream.Close()
+	}
+	closeNonNegative(s.Control, s.Data)
+	s.Report(Exited(code), s.note.String())
+}
+
+// guard runs the session, and turns a panic into 111.
+func (s *Session) guard(argv []string, run func(*Session) int) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(os.Stderr, "%s: alert: session ended by a bug, please report it: %v\n%s", argv[0], r, debug.Stack())
+			code = exit.Temporary
+		}
+	}()
+	return run(s)
+}
+
+// Resident says whether the session is one of many in this process.
+func (s *Session) Resident() bool { return s.link != nil }
+
+// Report sends news of the session up, before its end: StatusAccepted,
+// StatusMore. In the spawned shape it does nothing.
+func (s *Session) Report(status uint32, text string) {
+	if s.link == nil {
+		return
+	}
+	b := appendReport(make([]byte, 0, 12+len(text)), Report{s.serial, status, text})
+	if err := s.link.Send(b); err != nil && !errors.Is(err, unix.EPIPE) {
+		fmt.Fprintf(os.Stderr, "warning: report of a session: %v\n", err)
+	}
+}
+
+// Note adds text to the report of the session's end, for the log of the program
+// before.
+func (s *Session) Note(text string) { s.note.WriteString(text) }
+
+// Packet is the session as a packet for the next program: with its connection,
+// which stays the session's own, and what lies over the environment.
+func (s *Session) Packet() *Packet {
+	p := &Packet{Env: s.Env.Over(), Ahead: s.Ahead, Conn: -1, Control: s.Control, Data: s.Data}
+	if s.Stream != nil {
+		p.Conn = s.Stream.Fd()
+	}
+	return p
+}
+
+func closeNonNegative(fds ...int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
