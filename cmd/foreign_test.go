@@ -5,7 +5,6 @@
 package cmd
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -19,14 +18,14 @@ import (
 
 // door starts a server command on a free port of 127.0.0.1 with a lab's home,
 // and gives its address. PORT in the words is replaced.
-func (l *lab) door(t *testing.T, words ...string) (addr string, log *bytes.Buffer) {
+func (l *lab) door(t *testing.T, words ...string) (addr string, log *safeBuffer) {
 	t.Helper()
 	port := freePort(t)
 	for i := range words {
 		words[i] = strings.ReplaceAll(words[i], "PORT", port)
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	log = new(bytes.Buffer)
+	log = new(safeBuffer)
 	cmd.Env = append(os.Environ(), "QMAILHOME="+l.dir, "QUILLDNS="+l.env["DNS"])
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

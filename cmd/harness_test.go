@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -52,7 +53,25 @@ type lab struct {
 	dir string
 	env map[string]string // lab.env
 	cmd *exec.Cmd
-	out *bytes.Buffer
+	out *safeBuffer
+}
+
+// safeBuffer is a buffer that may be read while a process writes to it.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 // startLab starts `quill lab DIR args…` and waits until it says where it is.
@@ -75,8 +94,15 @@ func open(t *testing.T, dir string) {
 // resumeLab starts a lab in dir, which may hold a stopped one.
 func resumeLab(t *testing.T, dir string, args ...string) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: dir, out: new(bytes.Buffer)}
+	l := &lab{t: t, dir: dir, out: new(safeBuffer)}
 	l.cmd = exec.Command(program("quill"), append([]string{"lab"}, append(args, dir)...)...)
+	l.begin(t)
+	return l
+}
+
+// begin starts the lab's command and waits for lab.env.
+func (l *lab) begin(t *testing.T) {
+	t.Helper()
 	l.cmd.Stdout, l.cmd.Stderr = l.out, l.out
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -86,7 +112,7 @@ func resumeLab(t *testing.T, dir string, args ...string) *lab {
 	t.Cleanup(func() { l.end(died) })
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if l.readEnv() {
-			return l
+			return
 		}
 		select {
 		case err := <-died:
