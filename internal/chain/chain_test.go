@@ -330,10 +330,10 @@ func TestSpawnedShape(t *testing.T) {
 		}
 		f, _ := c.(*net.TCPConn).File()
 		c.Close()
-		wait, err := Spawn(self("echo"), append(os.Environ(), "WHO=alone"), nil, &Packet{Conn: int(fdOf(f)), Control: -1, Data: -1})
+		proc, err := Spawn(self("echo"), append(os.Environ(), "WHO=alone"), nil, &Packet{Conn: int(fdOf(f)), Control: -1, Data: -1})
 		f.Close()
 		if err == nil {
-			wait()
+			proc.Wait()
 		}
 	}()
 	c, err := net.Dial("tcp", l.Addr().String())

@@ -236,12 +236,12 @@ func (n *Next) passForeign(p *Packet, on func(Report)) {
 		go func() { done(n.opt.Spawn(p), "") }()
 		return
 	}
-	wait, err := Spawn(n.argv, n.opt.Env, n.opt.Cred, p)
+	proc, err := Spawn(n.argv, n.opt.Env, n.opt.Cred, p)
 	if err != nil {
 		done(Exited(111), err.Error())
 		return
 	}
-	go func() { done(wait(), "") }()
+	go func() { done(proc.Wait(), "") }()
 }
 
 // Close tells the rest of the chain that nothing more will come, and waits for

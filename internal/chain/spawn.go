@@ -16,9 +16,8 @@ import (
 // Spawn starts argv for one packet: its connection, made blocking, is on
 // descriptors 0 and 1, its variables lie over env. The files given besides are
 // on descriptors 3 and up. Where bytes of the client were read ahead, they are
-// put before the rest through a socketpair, so none is lost. The wait function
-// gives the end's status as wait(2) does.
-func Spawn(argv, env []string, cred *syscall.Credential, p *Packet, more ...*os.File) (wait func() uint32, err error) {
+// put before the rest through a socketpair, so none is lost.
+func Spawn(argv, env []string, cred *syscall.Credential, p *Packet, more ...*os.File) (*Process, error) {
 	path, err := Find(argv)
 	if err != nil {
 		return nil, err
@@ -36,14 +35,24 @@ func Spawn(argv, env []string, cred *syscall.Credential, p *Packet, more ...*os.
 	if err != nil {
 		return nil, err
 	}
-	return func() uint32 {
-		st, err := proc.Wait()
-		pumped()
-		if err != nil {
-			return StatusCrashed
-		}
-		return uint32(st.Sys().(syscall.WaitStatus))
-	}, nil
+	return &Process{proc.Pid, proc, pumped}, nil
+}
+
+// Process is a spawned program.
+type Process struct {
+	Pid    int
+	proc   *os.Process
+	pumped func()
+}
+
+// Wait waits for the program's end and gives its status as wait(2) does.
+func (p *Process) Wait() uint32 {
+	st, err := p.proc.Wait()
+	p.pumped()
+	if err != nil {
+		return StatusCrashed
+	}
+	return uint32(st.Sys().(syscall.WaitStatus))
 }
 
 // spawnConn is a copy of the packet's connection for a spawned program, or one

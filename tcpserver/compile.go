@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: ISC
+
+package tcpserver
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"quill/internal/cdb"
+)
+
+// Limits of rules; tcprules(1) lists them.
+const (
+	MaxRule  = 65536 // bytes of a line
+)
+
+// Compile reads rules as tcprules(1) describes them and puts them into w. An
+// error names the line.
+func Compile(r io.Reader, w *cdb.Writer) error {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 4096), MaxRule)
+	n := 0
+	for in.Scan() {
+		n++
+		line := strings.TrimRight(in.Text(), " \t")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		addr, what, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		data, err := ruleData(what)
+		if err == nil {
+			err = putRange(w, addr, data)
+		}
+		if err != nil {
+			return fmt.Errorf("unable to parse this line %d: %s: %w", n, line, err)
+		}
+	}
+	return in.Err()
+}
+
+// ruleData turns `deny` or `allow,VAR="value"…` into a rule's data.
+func ruleData(what string) ([]byte, error) {
+	var data bytes.Buffer
+	rest, deny := strings.CutPrefix(what, "deny")
+	if deny {
+		data.WriteString("D\x00")
+	} else if rest, deny = strings.CutPrefix(what, "allow"); !deny {
+		return nil, errors.New("neither allow nor deny")
+	}
+	for rest != "" {
+		if rest[0] != ',' {
+			return nil, errors.New("a comma is missing")
+		}
+		name, after, ok := strings.Cut(rest[1:], "=")
+		if !ok || after == "" {
+			return nil, errors.New("a variable without a value")
+		}
+		value, tail, ok := strings.Cut(after[1:], after[:1])
+		if !ok {
+			return nil, errors.New("a quote is not closed")
+		}
+		data.WriteString("+" + name + "=" + value + "\x00")
+		rest = tail
+	}
+	return data.Bytes(), nil
+}
+
+// putRange puts data under an address, or under each of a range such as
+// 1.2.3.37-53 or 10.2-3. does name.
+func putRange(w *cdb.Writer, addr string, data []byte) error {
+	i := strings.IndexByte(addr, '-')
+	if i <= 0 || strings.ContainsAny(addr, "=@") || addr[i-1] < '0' || addr[i-1] > '9' {
+		return w.Put([]byte(addr), data)
+	}
+	start := i
+	for start > 0 && addr[start-1] >= '0' && addr[start-1] <= '9' {
+		start--
+	}
+	end := i + 1
+	for end < len(addr) && addr[end] >= '0' && addr[end] <= '9' {
+		end++
+	}
+	low, err1 := strconv.ParseUint(addr[start:i], 10, 16)
+	high, err2 := strconv.ParseUint(addr[i+1:end], 10, 16)
+	if err1 != nil || err2 != nil || low > 255 || high > 255 {
+		return errors.New("a range is two numbers of at most 255")
+	}
+	for n := low; n <= high; n++ {
+		if err := w.Put([]byte(addr[:start]+strconv.FormatUint(n, 10)+addr[end:]), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

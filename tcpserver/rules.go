@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: ISC
+
+package tcpserver
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"quill/internal/cdb"
+)
+
+// Verdict is what the rules say of a client.
+type Verdict struct {
+	Rule string   // the address of the rule that counted; Found tells "" from none
+	Deny bool     // refuse the client
+	Env  []string // VAR=value for the session
+	// Found is false where no rule matched: the client is allowed.
+	Found bool
+}
+
+// Search looks a client up in a rules database as tcprules(1) says: the first
+// address that is there decides, and no other counts. host and info are empty
+// where they are not known.
+func Search(m *cdb.Map, ip, host, info string) (Verdict, error) {
+	for _, key := range searchKeys(ip, host, info) {
+		data, ok, err := m.Value([]byte(key))
+		if err != nil {
+			return Verdict{}, err
+		}
+		if ok {
+			return verdict(key, data), nil
+		}
+	}
+	return Verdict{}, nil
+}
+
+// searchKeys is the addresses to look up, the most specific first.
+func searchKeys(ip, host, info string) []string {
+	keys := make([]string, 0, 12)
+	if info != "" {
+		keys = append(keys, info+"@"+ip)
+		if host != "" {
+			keys = append(keys, info+"@="+host)
+		}
+	}
+	keys = append(keys, ip)
+	if host != "" {
+		keys = append(keys, "="+host)
+	}
+	for i := len(ip) - 1; i > 0; i-- {
+		if ip[i-1] == '.' || ip[i-1] == ':' {
+			keys = append(keys, ip[:i])
+		}
+	}
+	if host != "" {
+		for i := range host {
+			if host[i] == '.' {
+				keys = append(keys, "="+host[i:])
+			}
+		}
+		keys = append(keys, "=")
+	}
+	return append(keys, "")
+}
+
+// verdict reads a rule's data: "D" denies, "+VAR=value" sets, each ended by
+// NUL.
+func verdict(key string, data []byte) Verdict {
+	v := Verdict{Rule: key, Found: true}
+	for len(data) > 0 {
+		word, rest, ended := bytes.Cut(data, []byte{0})
+		data = rest
+		switch {
+		case !ended || len(word) == 0:
+			return v
+		case word[0] == 'D':
+			v.Deny = true
+		case word[0] == '+':
+			v.Env = append(v.Env, string(word[1:]))
+		}
+	}
+	return v
+}
+
+// Rules is a rules database that is read anew when its file changes.
+type Rules struct {
+	path    string
+	lenient bool // a missing database allows everybody
+
+	mu    sync.Mutex
+	m     *cdb.Map
+	mtime time.Time
+	size  int64
+	inode uint64
+}
+
+// NewRules reads rules from path. Where lenient is set, a missing file allows
+// everybody.
+func NewRules(path string, lenient bool) *Rules { return &Rules{path: path, lenient: lenient} }
+
+// Verdict looks a client up.
+func (r *Rules) Verdict(ip, host, info string) (Verdict, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.refresh(); err != nil {
+		if r.lenient && errors.Is(err, fs.ErrNotExist) {
+			return Verdict{}, nil
+		}
+		return Verdict{}, err
+	}
+	return Search(r.m, ip, host, info)
+}
+
+// refresh opens the database where the file is not the one that is open.
+func (r *Rules) refresh() error {
+	st, err := os.Stat(r.path)
+	if err != nil {
+		return err
+	}
+	ino := inode(st)
+	if r.m != nil && ino == r.inode && st.ModTime().Equal(r.mtime) && st.Size() == r.size {
+		return nil
+	}
+	m, err := cdb.Open(r.path)
+	if err != nil {
+		return err
+	}
+	if r.m != nil {
+		r.m.Close() // verdicts copy what they take from it
+	}
+	r.m, r.mtime, r.size, r.inode = m, st.ModTime(), st.Size(), ino
+	return nil
+}
+
+// cut shortens text for a log line and replaces what could break it, as the
+// family does: at most 100 bytes, unsafe ones, ':' and '%' as '?'.
+func cut(s string) string {
+	s = s[:min(len(s), 100)]
+	return strings.Map(func(c rune) rune {
+		if c < 33 || c > 126 || c == '%' || c == ':' {
+			return '?'
+		}
+		return c
+	}, s)
+}
