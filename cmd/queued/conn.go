@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: ISC
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"quill/internal/mailid"
+	"quill/queue"
+)
+
+// conn is one client's connection.
+type conn struct {
+	s       *server
+	uid     uint32
+	trusted bool
+	file    *os.File
+	r       *bufio.Reader
+	answers answers
+	watcher *queue.Watcher
+
+	// the message being received
+	env     queue.Envelope
+	begun   bool
+	message *queue.Message
+	bytes   int // of the envelope
+	refused error
+}
+
+// verbs is what each kind of frame does. An error ends the connection.
+var verbs = map[byte]func(c *conn, payload []byte) error{
+	queue.FrameSender:    (*conn).sender,
+	queue.FrameRecipient: (*conn).recipient,
+	queue.FrameCommit:    (*conn).commit,
+	queue.FrameAbort:     (*conn).abort,
+	queue.FrameSpace:     (*conn).space,
+	queue.FrameRecord:    (*conn).record,
+	queue.FrameFollow:    (*conn).follow,
+}
+
+// serve obeys frames until the connection ends. A message that was not
+// committed by then never was.
+func (c *conn) serve() {
+	c.r = bufio.NewReaderSize(c.file, 32<<10)
+	c.answers.w = c.file
+	defer c.answers.wait()
+	defer c.forget()
+	for {
+		kind, n, err := queue.ReadHead(c.r)
+		if err == nil {
+			if kind == queue.FrameMessage {
+				err = c.chunk(n)
+			} else {
+				err = c.frame(kind, n)
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, unix.ECONNRESET) {
+				logf("warning: connection of uid %d: %v", c.uid, err)
+			}
+			return
+		}
+	}
+}
+
+func (c *conn) frame(kind byte, n int) error {
+	verb := verbs[kind]
+	if verb == nil {
+		return queue.ErrFrame
+	}
+	payload := make([]byte, n)
+	if _, err := io.ReadFull(c.r, payload); err != nil {
+		return err
+	}
+	return verb(c, payload)
+}
+
+// chunk takes n bytes of the message.
+func (c *conn) chunk(n int) error {
+	if c.message == nil {
+		c.message = queue.NewMessage("queue")
+		c.file.SetReadDeadline(time.Now().Add(partLimit))
+	}
+	for n > 0 {
+		b, err := c.r.Peek(min(n, max(1, c.r.Buffered())))
+		if len(b) == 0 {
+			return err
+		}
+		if c.refused == nil {
+			_, c.refused = c.message.Write(b)
+		}
+		c.r.Discard(len(b))
+		n -= len(b)
+	}
+	return nil
+}
+
+// sender takes F: a later one replaces an earlier one.
+func (c *conn) sender(payload []byte) error {
+	addr, params, err := queue.ParsePart(payload)
+	if err != nil {
+		return err
+	}
+	c.check(addr, len(payload))
+	if !c.trusted {
+		params = params.With("origin", "uid "+strconv.FormatUint(uint64(c.uid), 10))
+		if params.Value("ends") != "" {
+			c.refused = queue.ErrEnvelope
+		}
+	} else if params.Value("origin") == "" {
+		params = params.With("origin", "uid "+strconv.FormatUint(uint64(c.uid), 10))
+	}
+	c.env.Sender, c.env.Params, c.begun = addr, params, true
+	if c.message == nil {
+		c.message = queue.NewMessage("queue")
+		c.file.SetReadDeadline(time.Now().Add(partLimit))
+	}
+	id, ok := mailid.Parse(params.Value("id"))
+	if !ok {
+		id = mailid.New()
+	}
+	c.message.Name(c.s.log.Fresh(id), params.Value("origin"))
+	return nil
+}
+
+// check bounds an address and the envelope.
+func (c *conn) check(addr string, n int) {
+	c.bytes += n + 2
+	switch {
+	case c.refused != nil:
+	case len(addr) >= queue.MaxAddress:
+		c.refused = errTooLong
+	case c.bytes > queue.MaxEnvelope-4096 || len(c.env.Recipients) >= queue.MaxParts:
+		c.refused = errTooMany
+	}
+}
+
+// Refusals of an envelope, with their exit codes of qmail-queue(8).
+var (
+	errTooLong = &queue.Refusal{Code: 11, Text: "envelope address too long (#5.1.3)"}
+	errTooMany = &queue.Refusal{Code: 31, Text: "too many recipients for one message (#5.5.3)"}
+)
+
+func (c *conn) recipient(payload []byte) error {
+	addr, params, err := queue.ParsePart(payload)
+	if err != nil {
+		return err
+	}
+	c.check(addr, len(payload))
+	if c.refused == nil {
+		c.env.Recipients = append(c.env.Recipients, queue.Recipient{Addr: addr, Params: params})
+	}
+	return nil
+}
+
+// commit hands the message to the log; the answer comes when it is on disk.
+func (c *conn) commit([]byte) error {
+	slot := c.answers.next()
+	c.file.SetReadDeadline(time.Time{})
+	env, m, refused := c.env, c.message, c.refused
+	if refused == nil && (!c.begun || len(env.Recipients) == 0) {
+		refused = queue.ErrEnvelope
+	}
+	if refused != nil {
+		c.forget()
+		slot.refuse(refused)
+		return nil
+	}
+	c.env, c.message, c.begun, c.bytes = queue.Envelope{}, nil, false, 0
+	id, size := m.ID(), m.Size()
+	c.s.log.Enqueue(&env, m, c.uid, func(err error) {
+		if err != nil {
+			logf("warning: message %v of %d bytes refused: %v", id, size, err)
+			slot.refuse(err)
+			return
+		}
+		slot.fill(queue.FrameOK, []byte(id.String()))
+	})
+	return nil
+}
+
+func (c *conn) abort([]byte) error {
+	c.forget()
+	return nil
+}
+
+// forget drops the message being received.
+func (c *conn) forget() {
+	if c.message != nil {
+		c.message.Forget()
+	}
+	c.env, c.message, c.begun, c.refused, c.bytes = queue.Envelope{}, nil, false, nil, 0
+	c.file.SetReadDeadline(time.Time{})
+}
+
+// space answers whether there is room for so many bytes, and half as many
+// again.
+func (c *conn) space(payload []byte) error {
+	slot := c.answers.next()
+	want, err := strconv.ParseInt(string(payload), 10, 62)
+	if err != nil || want < 0 {
+		return queue.ErrFrame
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs("queue", &st); err != nil || c.s.log.Full() || int64(st.Bavail)*st.Bsize < want+want/2 {
+		slot.refuse(queue.ErrFull)
+		return nil
+	}
+	slot.fill(queue.FrameOK, payload)
+	return nil
+}
+
+func (c *conn) record(payload []byte) error {
+	slot := c.answers.next()
+	if !c.trusted {
+		slot.refuse(&queue.Refusal{Code: 31, Text: "uid " + strconv.Itoa(int(c.uid)) + " may not write records: see control/queuetrust"})
+		return nil
+	}
+	kind, id, rcpt, text, err := queue.ParseRecord(payload)
+	if err != nil {
+		return err
+	}
+	c.s.log.Record(kind, id, rcpt, text, func(seq uint64, err error) {
+		if err != nil {
+			slot.refuse(err)
+			return
+		}
+		slot.fill(queue.FrameOK, strconv.AppendUint(nil, seq, 10))
+	})
+	return nil
+}
+
+// follow turns the connection into a follower's.
+func (c *conn) follow(payload []byte) error {
+	from, err := strconv.ParseUint(string(payload), 10, 64)
+	if err != nil {
+		return queue.ErrFrame
+	}
+	if !c.trusted {
+		c.answers.next().refuse(&queue.Refusal{Code: 31, Text: "uid " + strconv.Itoa(int(c.uid)) + " may not follow the log: see control/queuetrust"})
+		return nil
+	}
+	w := c.s.log.Watch(from)
+	c.s.mu.Lock()
+	c.watcher = w
+	c.s.mu.Unlock()
+	defer w.Close()
+	go func() { // a follower that goes away is to be forgotten at once
+		io.Copy(io.Discard, c.r)
+		w.Close()
+	}()
+	out := bufio.NewWriterSize(deadlined{c.file}, 64<<10)
+	put := func(e queue.Event) error {
+		_, err := out.Write(queue.AppendFrame(nil, queue.FrameEvent, queue.EncodeEvent(&e)))
+		return err
+	}
+	if err := w.Past(put); err != nil {
+		return err
+	}
+	for {
+		if !w.Pending() {
+			out.Write(queue.AppendFrame(nil, queue.FrameCaughtUp))
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+		events, err := w.More()
+		if err != nil {
+			return io.EOF
+		}
+		for _, e := range events {
+			if err := put(e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// deadlined is a follower's connection: each write has its time.
+type deadlined struct{ f *os.File }
+
+func (d deadlined) Write(p []byte) (int, error) {
+	if err := d.f.SetWriteDeadline(time.Now().Add(followLimit)); err != nil {
+		return 0, err
+	}
+	return d.f.Write(p)
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: ISC
+
+// Program queued holds the queue: it takes messages from a socket, writes them
+// to the log, and answers when they are on disk; see queued(8).
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"quill/internal/control"
+	"quill/internal/exit"
+	"quill/internal/sandbox"
+	"quill/queue"
+)
+
+const prog = "queued"
+
+func main() {
+	if len(os.Args) != 1 {
+		exit.Usage(prog)
+	}
+	if err := run(); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
+}
+
+func run() error {
+	// Everything is opened relative to the home: a socket's path ends at 108
+	// bytes.
+	if err := os.Chdir(control.Home()); err != nil {
+		return err
+	}
+	syscall.Umask(0o027)
+	trusted, err := trustedUids()
+	if err != nil {
+		return err
+	}
+	if err := queue.Make("queue"); err != nil {
+		return fmt.Errorf("%w; the queue belongs to the uid that queued runs as", err)
+	}
+	if _, err := sandbox.Apply(sandbox.Rules{Write: []string{"queue"}, Read: []string{"control", "/dev/null", "/proc/self"}}); err != nil {
+		return err
+	}
+	log, err := queue.Open("queue", logf)
+	if err != nil {
+		return err
+	}
+	s := &server{log: log, trusted: trusted}
+	if err := s.listen(filepath.Join("queue", "lock", "queued")); err != nil {
+		return errors.Join(err, log.Close())
+	}
+	logf("status: ready")
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	failed := make(chan error, 1)
+	go func() { failed <- s.serve() }()
+	select {
+	case <-stop:
+		s.close()
+		logf("status: exiting")
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// logf writes one line to descriptor 2.
+func logf(format string, args ...any) {
+	os.Stderr.WriteString(prog + ": " + fmt.Sprintf(format, args...) + "\n")
+}
