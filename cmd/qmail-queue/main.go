@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: ISC
+
+// Program qmail-queue reads a message from descriptor 0 and its envelope from
+// descriptor 1, and queues it; see qmail-queue(8).
+package main
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"quill/internal/control"
+	"quill/internal/mailid"
+	"quill/queue"
+)
+
+// suicide is when a message that is still being handed over is given up, well
+// before anything could clean up behind it.
+const suicide = 24 * time.Hour
+
+// Exit codes of the family's table that are ours to give; qmail-queue(8).
+const (
+	exitTimeout  = 52
+	exitWrite    = 53
+	exitRead     = 54
+	exitHome     = 61
+	exitQueue    = 62
+	exitTold     = 82 // the reason is on descriptor 6
+	exitEnvelope = 91
+)
+
+// failure is an exit code, and for exitTold its text.
+type failure struct {
+	code int
+	text string
+}
+
+func (f *failure) Error() string { return "exit " + strconv.Itoa(f.code) + " " + f.text }
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE)
+	time.AfterFunc(suicide, func() { os.Exit(exitTimeout) })
+	err := run()
+	var f *failure
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.As(err, &f):
+		if f.text != "" {
+			tell(f.text)
+		}
+		os.Exit(f.code)
+	}
+	code, _ := queue.Explain(err)
+	os.Exit(code)
+}
+
+// tell writes the reason to descriptor 6, where the caller has opened one.
+func tell(text string) {
+	if _, err := unix.FcntlInt(6, unix.F_GETFD, 0); err == nil {
+		unix.Write(6, []byte(text))
+	}
+}
+
+func run() error {
+	home := control.Home()
+	if err := os.Chdir(home); err != nil {
+		return &failure{code: exitHome}
+	}
+	facts, err := queue.ParseParams(os.Getenv("QUILLPARAMS"))
+	if err != nil {
+		facts = nil // a foreign program's variable must not stop mail
+	}
+	facts = facts.With("id", mailid.FromEnv(os.Getenv("QUILLID")).String())
+	conn, err := queue.Connect(home)
+	if err == nil {
+		return overSocket(conn, facts)
+	}
+	if !queue.Absent(err) {
+		return &failure{exitTold, "Zqueue may not be used by this user (#4.3.0)"}
+	}
+	if unix.Access("queue/log", unix.W_OK) == nil && unix.Access("queue/lock", unix.W_OK) == nil {
+		err := alone(facts)
+		if !errors.Is(err, queue.ErrRunning) {
+			return err
+		}
+	}
+	conn, err = queue.ConnectWait(home, 10*time.Second)
+	if err != nil {
+		return &failure{exitTold, "Zqueue is not running (#4.3.0)"}
+	}
+	return overSocket(conn, facts)
+}
+
+// alone queues the message where no queued runs: it is read before the log's
+// lock is taken.
+func alone(facts queue.Params) error {
+	dir := "queue"
+	m := queue.NewMessage(dir)
+	id, _ := mailid.Parse(facts.Value("id"))
+	origin := "uid " + strconv.Itoa(os.Getuid())
+	if v := facts.Value("origin"); v != "" {
+		origin = v // who may write the log may say where mail came from
+	}
+	facts = facts.With("origin", origin)
+	m.Name(id, origin)
+	defer m.Forget()
+	env, err := receive(m, facts)
+	if err != nil {
+		return err
+	}
+	err = queue.AppendOnce(filepath.Clean(dir), env, m, uint32(os.Getuid()))
+	if errors.Is(err, os.ErrPermission) {
+		return &failure{code: exitQueue}
+	}
+	return err
+}
