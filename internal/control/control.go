@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"quill/internal/route"
 )
 
 // DefaultHome is the home where QMAILHOME does not name another.
@@ -140,3 +142,32 @@ func (d Dir) Pairs(name string) (pairs [][2]string, ok bool, err error) {
 // strip takes the blanks off a line's end, as qmail does; those at its start
 // stay.
 func strip(line string) string { return strings.TrimRight(line, " \t\n") }
+
+// Routes reads the rules of where addresses lead: me, locals (me where that is
+// missing), virtualdomains, percenthack, envnoathost.
+func (d Dir) Routes() (*route.Table, error) {
+	me, err := d.LineOr("me", "me")
+	if err != nil {
+		return nil, err
+	}
+	locals, ok, err := d.List("locals")
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		locals = []string{me}
+	}
+	virtual, _, err := d.Pairs("virtualdomains")
+	if err != nil {
+		return nil, err
+	}
+	percent, _, err := d.List("percenthack")
+	if err != nil {
+		return nil, err
+	}
+	noAt, _, err := d.Line("envnoathost")
+	if err != nil {
+		return nil, err
+	}
+	return route.New(me, locals, virtual, percent, noAt), nil
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: ISC
+
+package header
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReceived(t *testing.T) {
+	at := time.Date(2004, 1, 21, 6, 40, 40, 0, time.UTC)
+	for _, c := range []struct {
+		in   Client
+		want string
+	}{
+		{Client{Host: "laptop.testingsmtp.org", Helo: "laptop.testingsmtp.org", IP: "192.168.32.208", Local: "mail.testingsmtp.org", With: "SMTP"},
+			"Received: from laptop.testingsmtp.org (192.168.32.208)\n  by mail.testingsmtp.org with SMTP; 21 Jan 2004 06:40:40 -0000\n"},
+		{Client{Host: "client.example", Helo: "x\r\nX: y", Info: "joe blow", IP: "10.1.2.3", Local: "l", With: "ESMTP"},
+			"Received: from client.example (HELO x??X:?y) (joe?blow@10.1.2.3)\n  by l with ESMTP; 21 Jan 2004 06:40:40 -0000\n"},
+	} {
+		if got := c.in.Received(at); got != c.want {
+			t.Errorf("Received(%+v) = %q; want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestCounter(t *testing.T) {
+	text := "Received: a\nrECEIVED: b\n more\nDelivered-To: x\nReceived-SPF: no\nSubject: Received: \n\nReceived: in the body\n"
+	for step := 1; step < 20; step++ {
+		var c Counter
+		for i := 0; i < len(text); i += step {
+			c.Feed([]byte(text[i:min(i+step, len(text))]))
+		}
+		if c.Hops != 3 || !c.Done || c.Size != strings.Index(text, "\n\n")+2 {
+			t.Errorf("fed by %d: %d hops, done %v, size %d; want 3, true, %d", step, c.Hops, c.Done, c.Size, strings.Index(text, "\n\n")+2)
+		}
+	}
+}
