@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: ISC
+
+// Program smtpd receives mail by SMTP on descriptors 0 and 1, or on the
+// connections of a chain, and hands it to the queue; see smtpd(8).
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"quill/internal/chain"
+	"quill/internal/control"
+	"quill/internal/exit"
+	"quill/internal/sandbox"
+	"quill/internal/smtp"
+	"quill/internal/ucspi"
+	"quill/queue/inject"
+)
+
+const prog = "smtpd"
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE)
+	home := control.Home()
+	resident := chain.Resident()
+	program := os.Getenv("QMAILQUEUE")
+	if resident && program == "" {
+		if err := confine(home); err != nil {
+			exit.Die(prog, exit.Temporary, err)
+		}
+	}
+	d := &daemon{settings: newSettings(home), queue: inject.New(home, program, !resident)}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	go func() {
+		<-stop
+		d.closing.Store(true)
+		if !resident {
+			os.Exit(exit.OK)
+		}
+	}()
+	os.Exit(chain.Serve(os.Args, d.session))
+}
+
+// confine takes from a resident smtpd what it does not need: it reads control
+// and users, and connects to the queue.
+func confine(home string) error {
+	_, err := sandbox.Apply(sandbox.Rules{Read: []string{home + "/control", home + "/users", "/proc/self", "/dev/null"}, Write: []string{home + "/queue/lock"}})
+	return err
+}
+
+// daemon is what the sessions of a process share.
+type daemon struct {
+	settings *settings
+	queue    *inject.Injector
+	closing  atomic.Bool
+}
+
+// session is one client's.
+func (d *daemon) session(s *chain.Session) int {
+	c, err := d.settings.current()
+	if err != nil {
+		logf("alert: unable to read control files: %v", err)
+		s.Stream.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		s.Stream.Write([]byte("421 4.3.0 unable to read controls\r\n"))
+		return exit.Temporary
+	}
+	limits, err := c.limitsFor(s.Env)
+	if err != nil {
+		logf("alert: DATABYTES: %v", err)
+	}
+	b := newBackend(d, c, s.Env)
+	srv := &smtp.Server{Name: c.me, Greeting: c.greeting, Limits: limits, Classic: c.classic, Pause: time.Sleep}
+	if err := srv.Serve(stream{s.Stream}, s.Ahead, b); err != nil {
+		b.Note("end", err.Error())
+		return exit.Temporary
+	}
+	return exit.OK
+}
+
+// stream is the session's connection as the engine wants it.
+type stream struct{ *ucspi.Stream }
+
+// logf writes one line to descriptor 2.
+func logf(format string, args ...any) {
+	os.Stderr.WriteString(prog + ": " + fmt.Sprintf(format, args...) + "\n")
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: ISC
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"quill/internal/cdb"
+	"quill/internal/control"
+	"quill/internal/route"
+	"quill/internal/smtp"
+	"quill/internal/ucspi"
+	"quill/internal/users"
+)
+
+// fresh is how long control files are taken to be as they were read.
+const fresh = time.Second
+
+// config is what the control files say.
+type config struct {
+	me, greeting string
+	classic      bool
+	literal      string // localiphost: our own literals stand for it; "" refuses them
+	limits       smtp.Limits
+	rcpthosts    route.HostSet
+	more         *cdb.Map // morercpthosts.cdb, or nil
+	routes       *route.Table
+	badMailFrom  map[string]bool
+}
+
+// settings reads the control files anew when they are old.
+type settings struct {
+	dir   control.Dir
+	users *users.Table
+
+	mu   sync.Mutex
+	last *config
+	err  error
+	read time.Time
+}
+
+func newSettings(home string) *settings {
+	return &settings{dir: control.Open(home), users: users.Open(home)}
+}
+
+// current is what the control files say now, or said within the last second.
+func (s *settings) current() (*config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.read) > fresh {
+		s.last, s.err = s.load()
+		s.read = time.Now()
+	}
+	return s.last, s.err
+}
+
+func (s *settings) load() (*config, error) {
+	c := &config{limits: smtp.Defaults()}
+	var err error
+	get := func(name, fallback string) (v string) {
+		if err == nil {
+			v, err = s.dir.LineOr(name, fallback)
+		}
+		return v
+	}
+	c.me = get("me", "me")
+	c.greeting = get("smtpgreeting", "me")
+	if err == nil {
+		c.classic, err = s.dir.Exists("smtpclassic")
+	}
+	if err == nil {
+		var ok bool
+		if c.literal, ok, err = s.dir.Line("localiphost"); !ok {
+			c.literal = ""
+		}
+	}
+	if err == nil {
+		c.routes, err = s.dir.Routes()
+	}
+	if err == nil {
+		err = s.loadLists(c)
+	}
+	if err == nil {
+		err = s.loadLimits(c)
+	}
+	return c, err
+}
+
+func (s *settings) loadLists(c *config) error {
+	hosts, _, err := s.dir.List("rcpthosts") // missing: nothing is ours to take
+	if err != nil {
+		return err
+	}
+	c.rcpthosts = route.NewHostSet(hosts)
+	if more, err := s.dir.Exists("morercpthosts.cdb"); err != nil {
+		return err
+	} else if more {
+		if c.more, err = cdb.Open(filepath.Clean(s.dir.Path("morercpthosts.cdb"))); err != nil {
+			return err
+		}
+	}
+	bad, _, err := s.dir.List("badmailfrom")
+	if err != nil {
+		return err
+	}
+	c.badMailFrom = route.NewHostSet(bad)
+	return nil
+}
+
+func (s *settings) loadLimits(c *config) error {
+	if c.classic {
+		c.limits.Hops = 100
+	}
+	seconds, err := s.dir.Int("timeoutsmtpd", int(c.limits.Command/time.Second))
+	if err != nil {
+		return err
+	}
+	c.limits.Command = time.Duration(max(1, seconds)) * time.Second
+	v, ok, err := s.dir.Line("databytes")
+	if err != nil || !ok {
+		return err
+	}
+	c.limits.Size, err = dataBytes(v)
+	return err
+}
+
+// dataBytes reads a size limit. Only the word "unlimited" lifts it: a 0 left
+// over somewhere must not.
+func dataBytes(v string) (int64, error) {
+	if v == "unlimited" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 63)
+	if err != nil || n < 0 {
+		return smtp.Defaults().Size, fmt.Errorf("databytes %q is neither a number nor the word unlimited", v)
+	}
+	if n == 0 {
+		return smtp.Defaults().Size, nil
+	}
+	return min(n, math.MaxInt64/2), nil
+}
+
+// limitsFor is the limits of a session: DATABYTES of its environment wins.
+func (c *config) limitsFor(e ucspi.Env) (smtp.Limits, error) {
+	l := c.limits
+	var err error
+	if v, ok := e.Lookup("DATABYTES"); ok {
+		l.Size, err = dataBytes(v)
+	}
+	return l, err
+}
+
+// accepts says whether mail for the domain is ours to take.
+func (c *config) accepts(domain string) (bool, error) {
+	if c.rcpthosts.Match(domain) {
+		return true, nil
+	}
+	if c.more == nil {
+		return false, nil
+	}
+	d := route.Lower(domain)
+	for i := 0; i <= len(d); i++ {
+		if i == 0 || i < len(d) && d[i] == '.' {
+			if _, ok, err := c.more.Value([]byte(d[i:])); ok || err != nil {
+				return ok, err
+			}
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: ISC
+
+package maildir
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockFile is only an object to lock. Its byte 0 is kept for an index, its byte 1
+// is a POP3 session's. Other programs pass over it: it is in no folder of mail.
+const lockFile = "qx.lock"
+
+const sessionByte = 1
+
+// ErrLocked says that another session has the mailbox.
+var ErrLocked = errors.New("mailbox is in use by another session")
+
+// Lock takes the mailbox for one POP3 session (RFC 1939 §3) without waiting:
+// ErrLocked where another session of this or another process has it. It keeps
+// nobody from delivering or reading. Close gives the lock back, and so does the
+// end of the process, however it comes.
+func (m *Maildir) Lock() (io.Closer, error) {
+	fd, err := openMode(m.box, lockFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600, inside)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: m.path + "/" + lockFile, Err: err}
+	}
+	// An OFD lock belongs to this open file, so sessions in one process exclude
+	// each other too (fcntl(2)).
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: sessionByte, Len: 1}
+	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lk)
+	if err == nil {
+		return os.NewFile(uintptr(fd), lockFile), nil
+	}
+	unix.Close(fd)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		return nil, ErrLocked
+	}
+	return nil, &fs.PathError{Op: "lock", Path: m.path + "/" + lockFile, Err: err}
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: ISC
+
+// Package maildir delivers into Maildirs and reads them. It promises that a
+// message it reports as delivered or removed stays so through a power cut on
+// ext4, XFS and btrfs; that no name in new/ or cur/ ever shows part of a
+// message; that a second try of a delivery from the queue finds the first one's
+// file; and that nothing is opened outside the mailbox, whatever lies in it:
+// links are not followed and fifos not waited for. Many programs may work on
+// one Maildir at once.
+//
+// It does not promise that a message that was delivered, read and removed is
+// not delivered again when the queue had lost its result, and it keeps no
+// index: the folder is the truth and is read anew.
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The three folders of a Maildir (maildir(5)).
+const (
+	tmpDir = "tmp"
+	newDir = "new"
+	curDir = "cur"
+)
+
+// Maildir is an open mailbox: descriptors of its folder and of tmp, new and cur
+// below it. Its methods may be called from several goroutines.
+type Maildir struct {
+	path           string
+	box            int
+	tmp, new_, cur int
+	known          [2]listing // of cur/ and new/
+}
+
+// Open opens the Maildir at path with the caller's rights. Links on the way to
+// it are followed; tmp, new and cur themselves must be folders in it.
+func Open(path string) (*Maildir, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open maildir", Path: path, Err: err}
+	}
+	return open(path, fd)
+}
+
+// OpenBeneath opens the Maildir at path below the folder home, which may be
+// reached by links, while the way from there may not lead out of it: not by
+// "..", nor by a link (openat2(2), RESOLVE_BENEATH). So users who share a uid
+// cannot lend each other's mailboxes.
+func OpenBeneath(home, path string) (*Maildir, error) {
+	h, err := unix.Open(home, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open home", Path: home, Err: err}
+	}
+	defer unix.Close(h)
+	return OpenAt(h, path)
+}
+
+// OpenAt is OpenBeneath for a home that is open already as descriptor home.
+func OpenAt(home int, path string) (*Maildir, error) {
+	fd, err := openat2(home, path, unix.O_PATH|unix.O_DIRECTORY, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS)
+	if errors.Is(err, unix.EXDEV) {
+		err = fmt.Errorf("it leads out of the home (%w); name its target by a full path", err)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open maildir", Path: path, Err: err}
+	}
+	return open(path, fd)
+}
+
+// open takes over the descriptor of the mailbox and opens its folders.
+func open(path string, box int) (*Maildir, error) {
+	m := &Maildir{path: path, box: box, tmp: -1, new_: -1, cur: -1}
+	for name, fd := range map[string]*int{tmpDir: &m.tmp, newDir: &m.new_, curDir: &m.cur} {
+		var err error
+		if *fd, err = openat2(box, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, inside); err != nil {
+			m.Close()
+			return nil, &fs.PathError{Op: "open maildir", Path: strings.TrimSuffix(path, "/") + "/" + name, Err: err}
+		}
+	}
+	return m, nil
+}
+
+// Path is the name the mailbox was opened by.
+func (m *Maildir) Path() string { return m.path }
+
+// Close gives the descriptors back.
+func (m *Maildir) Close() error {
+	for _, fd := range []int{m.box, m.tmp, m.new_, m.cur} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	m.box, m.tmp, m.new_, m.cur = -1, -1, -1, -1
+	return nil
+}
+
+// inside is how names in the mailbox are resolved: below it, by no link.
+const inside = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+// openat2 opens a name below dir, close-on-exec (openat2(2), Linux 5.6).
+func openat2(dir int, name string, flags, resolve uint64) (int, error) {
+	return openMode(dir, name, flags, 0, resolve)
+}
+
+func openMode(dir int, name string, flags, mode, resolve uint64) (int, error) {
+	how := &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
+	for {
+		fd, err := unix.Openat2(dir, name, how)
+		if err != unix.EINTR && err != unix.EAGAIN { // EAGAIN: a rename raced with ".."
+			return fd, err
+		}
+	}
+}
+
+// retry calls f until no signal interrupts it.
+func retry(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// fsync is not tried again after an error: the kernel may have forgotten what it
+// could not write.
+func fsync(fd int) error { return retry(func() error { return unix.Fsync(fd) }) }
+
+var errNotRegular = errors.New("not a regular file")
+
+// readFile opens a message for reading: a regular file and nothing else, without
+// waiting for the other end of a fifo.
+func readFile(dir int, name string) (*os.File, error) {
+	fd, err := openat2(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, inside)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errNotRegular
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
