@@ -122,3 +122,17 @@ func Scan(home string, fn func(Event, time.Time)) error {
 	}
 	return nil
 }
+
+// Track keeps the set of living messages up to date while Scan goes through the
+// log.
+func Track(live map[mailid.ID]bool, e Event) {
+	switch e.Kind {
+	case Enqueue:
+		live[e.ID] = true
+		if ends := endsOf(e.Text); ends != 0 {
+			delete(live, ends)
+		}
+	case Done:
+		delete(live, e.ID)
+	}
+}

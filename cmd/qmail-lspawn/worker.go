@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: ISC
+
+package main
+
+import (
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"quill/internal/chain"
+	"quill/internal/spawn"
+	"quill/internal/users"
+)
+
+// worker is a resident local-delivery of one uid.
+type worker struct {
+	child *chain.Child
+
+	mu      sync.Mutex
+	dead    bool
+	waiting map[uint64]chan string
+}
+
+// crashed is the report of deliveries whose worker died.
+const crashed = "Zlocal-delivery crashed. (#4.3.0)\n"
+
+// worker is the user's worker, started if there is none. It runs with the uid
+// and gid of the user's entry, and no other groups.
+func (s *spawner) worker(e users.Entry) (*worker, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.workers[e.UID]; w != nil && !w.gone() {
+		return w, nil
+	}
+	child, err := chain.StartChild([]string{"local-delivery"}, os.Environ(), credential(e))
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{child: child, waiting: make(map[uint64]chan string)}
+	s.workers[e.UID] = w
+	go w.hear()
+	return w, nil
+}
+
+// credential is whom to run as: nobody else where we are not root.
+func credential(e users.Entry) *syscall.Credential {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(e.UID), Gid: uint32(e.GID), Groups: []uint32{uint32(e.GID)}}
+}
+
+func (w *worker) gone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dead
+}
+
+// ask sends a job; the answer comes on the channel.
+func (w *worker) ask(j *spawn.Job, message *os.File) chan string {
+	answer := make(chan string, 1)
+	w.mu.Lock()
+	if w.dead {
+		w.mu.Unlock()
+		answer <- crashed
+		return answer
+	}
+	w.waiting[j.Serial] = answer
+	w.mu.Unlock()
+	if err := w.child.Link.Send(j.Packet(), int(message.Fd())); err != nil {
+		w.answer(j.Serial, crashed)
+	}
+	return answer
+}
+
+func (w *worker) answer(serial uint64, report string) {
+	w.mu.Lock()
+	answer := w.waiting[serial]
+	delete(w.waiting, serial)
+	w.mu.Unlock()
+	if answer != nil {
+		answer <- report
+	}
+}
+
+func (w *worker) forget(serial uint64) {
+	w.mu.Lock()
+	delete(w.waiting, serial)
+	w.mu.Unlock()
+}
+
+// hear reads answers until the worker ends; what it left is reported as
+// crashed.
+func (w *worker) hear() {
+	for {
+		b, fds, err := w.child.Link.Recv()
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		if err != nil {
+			break
+		}
+		serial, report, err := spawn.ParseAnswer(b)
+		if err != nil {
+			logf("alert: answer of local-delivery mangled")
+			w.child.Kill()
+			break
+		}
+		w.answer(serial, report)
+	}
+	w.mu.Lock()
+	w.dead = true
+	left := w.waiting
+	w.waiting = nil
+	w.mu.Unlock()
+	for _, answer := range left {
+		answer <- crashed
+	}
+	w.child.Wait()
+	w.child.Link.Close()
+}
+
+func (w *worker) close() { w.child.Link.CloseWrite() }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: ISC
+
+// Program qmail-send schedules the deliveries of the queue's messages, hands
+// them to the spawners, and records what came of them; see qmail-send(8).
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"quill/internal/control"
+	"quill/internal/exit"
+	"quill/internal/getopt"
+	"quill/internal/safefile"
+	"quill/internal/sandbox"
+)
+
+const prog = "qmail-send"
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE)
+	local := "qmail-lspawn ./Maildir/"
+	p := getopt.New(os.Args[1:], "l:")
+	for p.Next() {
+		local = p.Arg()
+	}
+	if p.Err() != nil || len(p.Rest()) > 0 {
+		exit.Usage("qmail-send [ -l 'local spawner' ]")
+	}
+	if err := run(local); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
+}
+
+func run(local string) error {
+	home := control.Home()
+	if err := os.Chdir(home); err != nil {
+		return err
+	}
+	lock, err := safefile.TryLock("queue/lock/sendmutex")
+	if errors.Is(err, safefile.ErrLocked) {
+		return errors.New("another qmail-send works on this queue (queue/lock/sendmutex)")
+	}
+	if err != nil {
+		return fmt.Errorf("%w; is queued running?", err)
+	}
+	defer lock.Close()
+	s, err := newSender(home, local)
+	if err != nil {
+		return err
+	}
+	if os.Getuid() != 0 {
+		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
+			return err
+		}
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGALRM, syscall.SIGHUP)
+	s.run(signals)
+	return nil
+}
+
+// logf writes one line of qmail-log's grammar to descriptor 2.
+func logf(format string, args ...any) {
+	os.Stderr.WriteString(fmt.Sprintf(format, args...) + "\n")
+}
