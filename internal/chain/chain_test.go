@@ -330,7 +330,7 @@ func TestSpawnedShape(t *testing.T) {
 		}
 		f, _ := c.(*net.TCPConn).File()
 		c.Close()
-		proc, err := Spawn(self("echo"), append(os.Environ(), "WHO=alone"), nil, &Packet{Conn: int(fdOf(f)), Control: -1, Data: -1})
+		proc, err := Spawn(self("echo"), SpawnOptions{Env: append(os.Environ(), "WHO=alone")}, &Packet{Conn: int(fdOf(f)), Control: -1, Data: -1})
 		f.Close()
 		if err == nil {
 			proc.Wait()

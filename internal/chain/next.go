@@ -236,7 +236,7 @@ func (n *Next) passForeign(p *Packet, on func(Report)) {
 		go func() { done(n.opt.Spawn(p), "") }()
 		return
 	}
-	proc, err := Spawn(n.argv, n.opt.Env, n.opt.Cred, p)
+	proc, err := Spawn(n.argv, SpawnOptions{Env: n.opt.Env, Cred: n.opt.Cred}, p)
 	if err != nil {
 		done(Exited(111), err.Error())
 		return

@@ -13,11 +13,18 @@ import (
 	"quill/internal/ucspi"
 )
 
+// SpawnOptions is how a program is spawned.
+type SpawnOptions struct {
+	Env   []string
+	Cred  *syscall.Credential // the user to run it as; nil for our own
+	Dir   string              // its working directory; empty for ours
+	Files []*os.File          // its descriptors from 3 on
+}
+
 // Spawn starts argv for one packet: its connection, made blocking, is on
-// descriptors 0 and 1, its variables lie over env. The files given besides are
-// on descriptors 3 and up. Where bytes of the client were read ahead, they are
+// descriptors 0 and 1, its variables lie over the environment. Where bytes of the client were read ahead, they are
 // put before the rest through a socketpair, so none is lost.
-func Spawn(argv, env []string, cred *syscall.Credential, p *Packet, more ...*os.File) (*Process, error) {
+func Spawn(argv []string, o SpawnOptions, p *Packet) (*Process, error) {
 	path, err := Find(argv)
 	if err != nil {
 		return nil, err
@@ -27,9 +34,10 @@ func Spawn(argv, env []string, cred *syscall.Credential, p *Packet, more ...*os.
 		return nil, err
 	}
 	proc, err := os.StartProcess(path, argv, &os.ProcAttr{
-		Env:   ucspi.Of(env).With(p.Env).List(),
-		Files: append([]*os.File{conn, conn, os.Stderr}, more...),
-		Sys:   &syscall.SysProcAttr{Credential: cred},
+		Dir:   o.Dir,
+		Env:   ucspi.Of(o.Env).With(p.Env).List(),
+		Files: append([]*os.File{conn, conn, os.Stderr}, o.Files...),
+		Sys:   &syscall.SysProcAttr{Credential: o.Cred},
 	})
 	conn.Close()
 	if err != nil {

@@ -120,13 +120,9 @@ func (d *Reader) Chunk() ([]byte, error) {
 // Discard drops n bytes of what is buffered.
 func (d *Reader) Discard(n int) { d.r += n }
 
-// Take removes what is buffered and gives it, for whoever goes on with the
-// client.
-func (d *Reader) Take() []byte {
-	b := bytes.Clone(d.buf[d.r:d.w])
-	d.r = d.w
-	return b
-}
+// Ahead is a copy of what is buffered, for whoever goes on with the client in
+// our place.
+func (d *Reader) Ahead() []byte { return bytes.Clone(d.buf[d.r:d.w]) }
 
 // Writer gathers replies.
 type Writer struct {

@@ -41,11 +41,11 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestTake(t *testing.T) {
+func TestAhead(t *testing.T) {
 	r := NewReader(strings.NewReader("PASS lab\r\nSTAT\r\n"), nil, 100)
 	r.Line()
-	if got := string(r.Take()); got != "STAT\r\n" || r.Buffered() != 0 {
-		t.Errorf("Take() = %q, %d left", got, r.Buffered())
+	if got := string(r.Ahead()); got != "STAT\r\n" || r.Buffered() != 6 {
+		t.Errorf("Ahead() = %q, %d buffered; want STAT and 6", got, r.Buffered())
 	}
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: ISC
+
+// Program pop3d lets a client read a Maildir by POP3 on descriptors 0 and 1, or
+// on the connections of a chain, after somebody has checked who it is; see
+// pop3d(8).
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"quill/internal/chain"
+	"quill/internal/control"
+	"quill/internal/exit"
+	"quill/internal/pop3"
+	"quill/internal/sandbox"
+	"quill/maildir"
+)
+
+const prog = "pop3d"
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE)
+	if len(os.Args) != 2 {
+		exit.Usage("pop3d Maildir")
+	}
+	if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
+		exit.Die(prog, exit.Temporary, err)
+	}
+	classic, err := control.Open(control.Home()).Exists("popclassic")
+	if err != nil {
+		classic = false // the home may not be ours to read
+	}
+	os.Exit(chain.Serve(os.Args, func(s *chain.Session) int { return session(s, os.Args[1], classic) }))
+}
+
+// session is one client's. A client that was spoken to ends in 0, whatever came
+// of it: 1 and 2 are checkpassword's.
+func session(s *chain.Session, mailbox string, classic bool) int {
+	if os.Getuid() == 0 {
+		return refuse(s, "will not run as root")
+	}
+	if v := s.Env.Value("MAILBOX"); v != "" {
+		mailbox = v
+	}
+	m, err := open(s.Env.Value("HOME"), mailbox)
+	if err != nil {
+		logf("%s: %v", s.Env.Value("USER"), err)
+		return refuse(s, "[SYS/TEMP] this user has no $HOME/Maildir")
+	}
+	defer m.Close()
+	b, err := newBox(m)
+	if errors.Is(err, maildir.ErrLocked) {
+		return refuse(s, "[IN-USE] this maildrop is open in another session")
+	}
+	if err != nil {
+		logf("%s: %v", s.Env.Value("USER"), err)
+		return refuse(s, "[SYS/TEMP] unable to scan $HOME/Maildir")
+	}
+	defer b.close()
+	if err := pop3.Serve(s.Stream, s.Ahead, b, classic); err != nil && s.Resident() {
+		s.Note(err.Error())
+	}
+	return exit.OK
+}
+
+// open opens the mailbox beneath the home; without a home, where we are.
+func open(home, mailbox string) (*maildir.Maildir, error) {
+	if home == "" {
+		return maildir.Open(mailbox)
+	}
+	return maildir.OpenBeneath(home, filepath.Clean(mailbox))
+}
+
+// refuse says why there is no session.
+func refuse(s *chain.Session, why string) int {
+	s.Stream.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	s.Stream.Write([]byte("-ERR " + why + "\r\n"))
+	return exit.OK
+}
+
+// logf writes one line to descriptor 2.
+func logf(format string, args ...any) {
+	os.Stderr.WriteString(prog + ": " + fmt.Sprintf(format, args...) + "\n")
+}

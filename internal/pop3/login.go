@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: ISC
+
+package pop3
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"quill/internal/dialog"
+)
+
+// Limits before a login; popup(8) lists them.
+const (
+	LoginLine  = 512         // bytes of a command: names and passwords may be long
+	LoginTime  = time.Minute // for the whole login
+	MaxTries   = 3           // wrong passwords
+	loginPause = time.Second // after the first one, then twice that …
+)
+
+// Verdict is what came of a login.
+type Verdict int
+
+// Verdicts.
+const (
+	Taken     Verdict = iota // the session has been had by somebody else
+	Refused                  // wrong user or password
+	Temporary                // nobody can tell now
+	Crashed                  // who was asked died
+)
+
+// Credentials is what a client logs in with. With a Timestamp that is not empty
+// the Secret may be an APOP digest.
+type Credentials struct {
+	User, Secret, Timestamp string
+}
+
+// Login is the part of a session before its user is known.
+type Login struct {
+	Host      string
+	Timestamp string // <…@host> to be shown in the greeting; empty for none
+	Classic   bool
+	// Insecure says why a login is not allowed on this connection; empty where
+	// it is.
+	Insecure string
+	// Try asks somebody; ahead is what the client has sent already.
+	Try   func(c Credentials, ahead []byte) Verdict
+	Pause func(time.Duration)
+	Note  func(event string)
+}
+
+// login is a Login in work.
+type login struct {
+	*Login
+	conn  Conn
+	r     *dialog.Reader
+	w     *dialog.Writer
+	user  string
+	named bool
+	tries int
+	end   bool
+	taken bool
+}
+
+var loginCommands = map[string]func(l *login, arg string) string{
+	"USER": (*login).doUser, "PASS": (*login).doPass, "APOP": (*login).doApop, "QUIT": (*login).doQuit, "NOOP": (*login).doNoop, "CAPA": (*login).doCapa,
+}
+
+// Serve speaks with a client until a login is taken (true) or the client is
+// gone. single reads no byte beyond the command that logs in.
+func (c *Login) Serve(conn Conn, ahead []byte, single bool) (taken bool, err error) {
+	l := &login{Login: c, conn: conn, w: dialog.NewWriter(conn)}
+	l.r = dialog.NewReader(conn, ahead, LoginLine)
+	if single {
+		l.r = dialog.NewReader(oneByte{conn}, ahead, LoginLine)
+	}
+	l.w.Line(strings.TrimRight("+OK "+c.Timestamp, " "))
+	conn.SetReadDeadline(time.Now().Add(LoginTime))
+	for !l.end {
+		if err := l.command(); err != nil {
+			l.flush()
+			return l.taken, err
+		}
+	}
+	if l.taken {
+		return true, nil
+	}
+	return false, l.flush()
+}
+
+// oneByte reads one byte at a time.
+type oneByte struct{ Conn }
+
+func (o oneByte) Read(p []byte) (int, error) { return o.Conn.Read(p[:1]) }
+
+func (l *login) flush() error {
+	l.conn.SetWriteDeadline(time.Now().Add(LoginTime))
+	return l.w.Flush()
+}
+
+func (l *login) command() error {
+	if l.r.Buffered() == 0 {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	line, err := l.r.Line()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.w.Line("-ERR timeout")
+		return err
+	case err == dialog.ErrTooLong:
+		l.w.Line("-ERR line too long")
+		return err
+	case err != nil && err != dialog.ErrBareLF:
+		return err
+	}
+	verb, arg, _ := strings.Cut(string(line), " ")
+	f, ok := loginCommands[strings.ToUpper(verb)]
+	reply := "-ERR authorization first"
+	switch {
+	case strings.IndexByte(string(line), 0) >= 0:
+		reply = "-ERR syntax error"
+	case ok && !(l.Classic && strings.EqualFold(verb, "CAPA")):
+		reply = f(l, arg)
+	default:
+		if l.tries++; l.tries > 20 {
+			l.w.Line("-ERR too many errors")
+			return errors.New("too many errors")
+		}
+	}
+	if reply != "" {
+		l.w.Line(reply)
+	}
+	return nil
+}
+
+// allowed says why nobody may log in here, before a password is looked at.
+func (l *login) allowed() string {
+	if l.Insecure == "" {
+		return ""
+	}
+	return "-ERR [AUTH] " + l.Insecure
+}
+
+func (l *login) doUser(arg string) string {
+	switch {
+	case l.allowed() != "":
+		return l.allowed()
+	case arg == "":
+		return "-ERR syntax error"
+	}
+	l.user, l.named = arg, true
+	return "+OK "
+}
+
+func (l *login) doPass(arg string) string {
+	switch {
+	case l.allowed() != "":
+		return l.allowed()
+	case !l.named:
+		return "-ERR USER first"
+	case arg == "":
+		return "-ERR syntax error"
+	}
+	l.named = false
+	return l.try(Credentials{l.user, arg, l.Timestamp})
+}
+
+func (l *login) doApop(arg string) string {
+	user, digest, ok := cutLast(arg)
+	switch {
+	case l.allowed() != "":
+		return l.allowed()
+	case !ok || user == "" || digest == "":
+		return "-ERR syntax error"
+	case l.Timestamp == "":
+		return "-ERR APOP is not offered here"
+	}
+	return l.try(Credentials{user, digest, l.Timestamp})
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// try asks, and slows down who is wrong.
+func (l *login) try(c Credentials) string {
+	if err := l.flush(); err != nil {
+		l.end = true
+		return ""
+	}
+	l.conn.SetReadDeadline(time.Time{}) // the session has times of its own
+	switch l.Try(c, l.r.Ahead()) {
+	case Taken:
+		l.end, l.taken = true, true
+		return ""
+	case Temporary:
+		l.end = true
+		return "-ERR [SYS/TEMP] unable to check passwords now, please try later"
+	case Crashed:
+		l.end = true
+		return "-ERR aack, child crashed"
+	}
+	if l.Note != nil {
+		l.Note("login refused for user " + c.User)
+	}
+	l.tries++
+	if l.Pause != nil {
+		l.Pause(loginPause << (l.tries - 1))
+	}
+	if l.tries >= MaxTries {
+		l.end = true
+	}
+	l.conn.SetReadDeadline(time.Now().Add(LoginTime))
+	if l.Classic {
+		return "-ERR authorization failed"
+	}
+	return "-ERR [AUTH] authorization failed"
+}
+
+func (l *login) doQuit(string) string {
+	l.end = true
+	return "+OK "
+}
+
+func (l *login) doNoop(string) string { return "+OK " }
+
+func (l *login) doCapa(string) string {
+	l.w.Line("+OK ")
+	for _, c := range append([]string{"USER", "AUTH-RESP-CODE"}, capabilities...) {
+		l.w.Line(c)
+	}
+	return "."
+}
