@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: ISC
+
+// Package etc carries the sample run scripts inside programs that start them,
+// so that a lab runs the very scripts that a host would.
+package etc
+
+import "embed"
+
+// Service is the folder service: a folder with a script run for each service.
+//
+//go:embed service/*/run
+var Service embed.FS
