@@ -182,7 +182,7 @@ func (s *Server) report(c *client, r chain.Report) {
 
 // spawn runs the rest of the chain as a process of its own.
 func (s *Server) spawn(c *client, p *chain.Packet) {
-	child, err := chain.Spawn(s.Argv, s.env, nil, p)
+	child, err := chain.Spawn(s.Argv, chain.SpawnOptions{Env: s.env}, p)
 	unix.Close(c.fd)
 	if err != nil {
 		s.logf(Errors, "tcpserver: warning: dropping connection, unable to run program: %v", err)

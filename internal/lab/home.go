@@ -265,3 +265,16 @@ func makeScripts(dir string) error {
 		return safefile.WriteFile(to, text, 0o755)
 	})
 }
+
+// Programs is those that a lab needs beside quill.
+var Programs = []string{"tcpserver", "smtpd", "popup", "checkpassword", "pop3d", "tinydns", "tinydns-data", "queued", "qmail-queue", "qmail-send", "qmail-lspawn", "local-delivery", "forward"}
+
+// Prepare makes sure that a folder may become a lab's, and marks it as one: for
+// root, who gives it away before the lab is started in it.
+func Prepare(dir string) error {
+	lock, err := claim(Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	return lock.Close()
+}

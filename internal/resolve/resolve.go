@@ -10,6 +10,7 @@ package resolve
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -199,4 +200,27 @@ func Port(s string) (uint16, error) {
 	}
 	n, err := net.LookupPort("tcp", s)
 	return uint16(n), err
+}
+
+// Ask asks one server one question and gives the answers' data as text, those
+// of the type asked for, and the answer's status.
+func Ask(server, name, kind string, timeout time.Duration) (answers []string, status string, err error) {
+	want, ok := dns.StringToType[kind]
+	if !ok {
+		return nil, "", fmt.Errorf("type %s is not known", kind)
+	}
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(name), want)
+	c := dns.Client{Timeout: timeout, Dialer: &net.Dialer{Timeout: timeout}}
+	c.Dialer.SetMultipathTCP(false)
+	a, _, err := c.Exchange(m, server)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, rr := range a.Answer {
+		if rr.Header().Rrtype == want {
+			answers = append(answers, strings.TrimPrefix(rr.String(), rr.Header().String()))
+		}
+	}
+	return answers, dns.RcodeToString[a.Rcode], nil
 }
