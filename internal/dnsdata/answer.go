@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: ISC
+
+package dnsdata
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	maxChase  = 8   // CNAMEs that one answer follows
+	maxGather = 512 // records of an answer's sections
+)
+
+// typeDS is the one type that the parent of a delegation answers for.
+const typeDS = 43
+
+// placed is a record of an answer with its owner.
+type placed struct {
+	owner []byte
+	rr
+}
+
+// answer is what will be said.
+type answer struct {
+	d          *Data
+	c          client
+	rcode      int
+	aa         bool
+	foreign    bool // not in any zone of ours
+	answers    []placed
+	authority  []placed
+	additional []placed
+}
+
+// Status is how a packet was dealt with, as the log has it: + answered, - not
+// ours, I not implemented, C other class, / unreadable.
+type Status byte
+
+// Answer appends the answer to a packet to out; nothing where it must not be
+// answered. ip is the client's address of 4 or 16 bytes. q is filled for the
+// log.
+func (d *Data) Answer(out, packet []byte, ip []byte, tcp bool, now time.Time, q *Query) ([]byte, Status) {
+	verdict := parse(packet, q)
+	limit := maxTCP
+	if !tcp {
+		limit = q.size
+	}
+	switch {
+	case verdict == drop:
+		return out, '/'
+	case verdict == rcodeNotImp:
+		return refusal(out, q, verdict), 'I'
+	case verdict != accept:
+		return refusal(out, q, verdict), '/'
+	case q.Class != classIN:
+		return refusal(out, q, rcodeRefused), 'C'
+	case q.Type == TypeAXFR || q.Type == TypeIXFR || q.Type == TypeOPT:
+		return refusal(out, q, rcodeRefused), 'I'
+	}
+	a := &answer{d: d, c: client{now: now}, aa: true}
+	err := a.compose(q, ip)
+	if err != nil {
+		return refusal(out, q, rcodeServFail), '-'
+	}
+	if a.foreign {
+		return refusal(out, q, rcodeRefused), '-'
+	}
+	return a.write(out, q, limit), '+'
+}
+
+// compose gathers the sections.
+func (a *answer) compose(q *Query, ip []byte) (err error) {
+	if a.c.loc, err = a.d.location(ip); err != nil {
+		return err
+	}
+	name := q.Name
+	for range maxChase {
+		z, err := a.d.control(a.c, lower(name), q.Type == typeDS && len(name) > 1)
+		if err != nil {
+			return err
+		}
+		if z == nil {
+			a.foreign = len(a.answers) == 0
+			return nil
+		}
+		if z.soa == nil {
+			a.refer(z)
+			return nil
+		}
+		next, err := a.within(q, z, name)
+		if err != nil || next == nil {
+			return err
+		}
+		name = next
+	}
+	return nil
+}
+
+// refer points to the servers of a delegated zone.
+func (a *answer) refer(z *zone) {
+	if len(a.answers) > 0 {
+		return // a CNAME that leads out of our zones
+	}
+	a.aa = false
+	for _, ns := range z.ns {
+		a.authority = append(a.authority, placed{z.apex, ns})
+	}
+	a.addresses(a.authority)
+}
+
+// within answers for a name of a zone of ours; next is where a CNAME leads.
+func (a *answer) within(q *Query, z *zone, name []byte) (next []byte, err error) {
+	records, exists, err := a.d.find(a.c, z, lower(name))
+	if err != nil {
+		return nil, err
+	}
+	kind := q.Type
+	if kind == TypeANY && len(records) > 0 {
+		kind = records[0].kind // one set of records is enough (RFC 8482)
+	}
+	found := false
+	for _, r := range records {
+		if r.kind == kind && len(a.answers) < maxGather && !(kind == TypeSOA && found) {
+			a.answers = append(a.answers, placed{name, r})
+			found = true
+		}
+	}
+	if found {
+		shuffle(a.answers, kind)
+		a.addresses(a.answers)
+		return nil, nil
+	}
+	for _, r := range records {
+		if r.kind == TypeCNAME && nameLen(r.data) == len(r.data) {
+			a.answers = append(a.answers, placed{name, r})
+			return r.data, nil
+		}
+	}
+	if !exists {
+		a.rcode = rcodeNXDomain
+	}
+	a.negative(z)
+	return nil, nil
+}
+
+// shuffle puts addresses in a random order, so that load spreads.
+func shuffle(all []placed, kind uint16) {
+	if kind != TypeA && kind != TypeAAAA {
+		return
+	}
+	first := 0
+	for first < len(all) && all[first].kind != kind {
+		first++
+	}
+	rand.Shuffle(len(all)-first, func(i, j int) { all[first+i], all[first+j] = all[first+j], all[first+i] })
+}
+
+// negative adds the SOA that says how long "no" holds: the least of its ttl and
+// its minimum (RFC 2308 §3).
+func (a *answer) negative(z *zone) {
+	soa := *z.soa
+	if n := len(soa.data); n >= 20 {
+		soa.ttl = min(soa.ttl, binary.BigEndian.Uint32(soa.data[n-4:]))
+	}
+	a.authority = append(a.authority, placed{z.apex, soa})
+}
+
+// targetAt is where in a record's data the name of a host begins.
+var targetAt = map[uint16]int{TypeNS: 0, TypeMX: 2, TypeSRV: 6}
+
+// addresses adds what we know of the hosts that records name.
+func (a *answer) addresses(of []placed) {
+	for _, p := range of {
+		at, ok := targetAt[p.kind]
+		if !ok || len(p.data) <= at || nameLen(p.data[at:]) == 0 {
+			continue
+		}
+		host := p.data[at:]
+		records, err := a.d.records(a.c, lower(host), false)
+		if err != nil {
+			continue
+		}
+		for _, r := range records {
+			if (r.kind == TypeA || r.kind == TypeAAAA) && len(a.additional) < maxGather && !a.has(host, r) {
+				a.additional = append(a.additional, placed{host, r})
+			}
+		}
+	}
+}
+
+// has says whether a record is in the additional section already.
+func (a *answer) has(owner []byte, r rr) bool {
+	for _, p := range a.additional {
+		if p.kind == r.kind && string(p.data) == string(r.data) && string(lower(p.owner)) == string(lower(owner)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: ISC
+
+// Package dnsdata knows the data of tinydns: lines of djb's data file, the
+// records they become in data.cdb, and the answers that are composed of these.
+// Lines and records are djb's to the byte; answers are right by today's RFCs.
+// It opens nothing: lines come from a reader, records from a Source.
+package dnsdata
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Types of records.
+const (
+	TypeA     = 1
+	TypeNS    = 2
+	TypeCNAME = 5
+	TypeSOA   = 6
+	TypePTR   = 12
+	TypeMX    = 15
+	TypeTXT   = 16
+	TypeAAAA  = 28
+	TypeSRV   = 33
+	TypeOPT   = 41
+	TypeIXFR  = 251
+	TypeAXFR  = 252
+	TypeANY   = 255
+)
+
+// Default times to live, in seconds.
+const (
+	ttlNS       = 259200
+	ttlPositive = 86400
+	ttlNegative = 2560
+)
+
+const (
+	maxFields = 15
+	txtPart   = 127 // bytes of a string that a ' line is cut into
+)
+
+// ErrProtocol says that a name is longer than DNS allows.
+var ErrProtocol = errors.New("protocol error")
+
+// LineError is a line that cannot be read.
+type LineError struct {
+	Line int
+	Why  string
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("unable to parse data line %d: %s", e.Line, e.Why)
+}
+
+// Compile reads data lines and puts each record, in order. serial is the
+// default serial number of SOA records (the data file's time of change).
+func Compile(r io.Reader, serial uint32, put func(key, val []byte) error) error {
+	c := &compiler{serial: serial, put: put}
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := in.ReadString('\n')
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if text := strings.TrimRight(line, " \t\n"); text != "" && text[0] != '#' && text[0] != '-' {
+			if lerr := c.line(text); lerr != nil {
+				var le *LineError
+				if errors.As(lerr, &le) {
+					le.Line = n
+				}
+				return lerr
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// compiler turns lines into records.
+type compiler struct {
+	serial uint32
+	put    func(key, val []byte) error
+	f      [maxFields]string
+}
+
+// kinds of lines by their first byte.
+var kinds = map[byte]func(c *compiler, kind byte) error{
+	'.': (*compiler).nameServer, '&': (*compiler).nameServer, '=': (*compiler).host, '+': (*compiler).host, '@': (*compiler).mail,
+	'\'': (*compiler).text, '^': (*compiler).pointer, 'C': (*compiler).pointer, 'Z': (*compiler).soa, ':': (*compiler).generic, '%': (*compiler).location,
+}
+
+func (c *compiler) line(text string) error {
+	f := kinds[text[0]]
+	if f == nil {
+		return &LineError{Why: "unrecognized leading character"}
+	}
+	c.f = [maxFields]string{}
+	copy(c.f[:], strings.Split(text[1:], ":"))
+	return f(c, text[0])
+}
+
+// record is one being made.
+type record struct {
+	c *compiler
+	b []byte
+}
+
+// start begins a record with its type, location, ttl and timestamp; the last
+// two fields are at and at+1 in the line.
+func (c *compiler) start(kind uint16, ttl uint32, at int) *record {
+	b := binary.BigEndian.AppendUint16(nil, kind)
+	if lo := c.f[at+1]; lo != "" {
+		var two [2]byte
+		copy(two[:], lo)
+		if two == [2]byte{} {
+			b = append(b, '=')
+		} else {
+			b = append(append(b, '>'), two[:]...)
+		}
+	} else {
+		b = append(b, '=')
+	}
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	return &record{c, append(b, stamp(c.f[at])...)}
+}
+
+// stamp is a timestamp of up to 16 hexadecimal digits, left aligned; other
+// bytes count as 0.
+func stamp(s string) []byte {
+	var t [8]byte
+	for i := 0; i < len(s) && i < 16; i++ {
+		d := byte(0)
+		switch ch := s[i]; {
+		case ch >= '0' && ch <= '9':
+			d = ch - '0'
+		case ch >= 'a' && ch <= 'f':
+			d = ch - 'a' + 10
+		}
+		t[i/2] |= d << (4 * (1 - i%2))
+	}
+	return t[:]
+}
+
+func (r *record) add(p ...byte) *record { r.b = append(r.b, p...); return r }
+
+// finish puts the record under its owner; a leading * label makes it a
+// wildcard of its parent.
+func (r *record) finish(owner []byte) error {
+	if len(owner) > 2 && owner[0] == 1 && owner[1] == '*' {
+		owner = owner[2:]
+		r.b[2] -= '=' - '*'
+	}
+	return r.c.put(lower(owner), r.b)
+}
+
+func lower(name []byte) []byte {
+	out := make([]byte, len(name))
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		out[i] = b
+	}
+	return out
+}
+
+// number is the digits a field starts with, or dflt where there are none; it
+// wraps like an unsigned long.
+func number(s string, dflt uint64) uint64 {
+	n, i := uint64(0), 0
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+		n = n*10 + uint64(s[i]-'0')
+	}
+	if i == 0 {
+		return dflt
+	}
+	return n
+}
+
+// ip4 reads four groups of digits, each modulo 256; what follows is ignored.
+func ip4(s string) ([]byte, bool) {
+	var ip [4]byte
+	for i := range ip {
+		if i > 0 {
+			if s == "" || s[0] != '.' {
+				return nil, false
+			}
+			s = s[1:]
+		}
+		n := 0
+		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+			n++
+		}
+		if n == 0 {
+			return nil, false
+		}
+		ip[i] = byte(number(s[:n], 0))
+		s = s[n:]
+	}
+	return ip[:], true
+}
+
+// withDefault is a server's name: one without a dot belongs under the domain.
+func withDefault(x, sub, fqdn string) string {
+	if strings.Contains(x, ".") {
+		return x
+	}
+	return x + "." + sub + "." + fqdn
+}
+
+func (c *compiler) nameServer(kind byte) error {
+	d1, err1 := Name(c.f[0])
+	d2, err2 := Name(withDefault(c.f[2], "ns", c.f[0]))
+	if err := errors.Join(err1, err2); err != nil {
+		return ErrProtocol
+	}
+	ttl := uint32(number(c.f[3], ttlNS))
+	if kind == '.' {
+		soaTTL := uint32(ttlNegative)
+		if ttl == 0 {
+			soaTTL = 0
+		}
+		r := c.start(TypeSOA, soaTTL, 4).add(d2...).add([]byte("\x0ahostmaster")...).add(d1...)
+		if err := r.add(soaTimes(c.serial, 16384, 2048, 1048576, 2560)...).finish(d1); err != nil {
+			return err
+		}
+	}
+	if err := c.start(TypeNS, ttl, 4).add(d2...).finish(d1); err != nil {
+		return err
+	}
+	return c.address(c.f[1], ttl, 4, d2)
+}
+
+// address puts an A record, if there is an address.
+func (c *compiler) address(ip string, ttl uint32, at int, owner []byte) error {
+	a, ok := ip4(ip)
+	if !ok {
+		return nil
+	}
+	return c.start(TypeA, ttl, at).add(a...).finish(owner)
+}
+
+func soaTimes(times ...uint32) []byte {
+	var b []byte
+	for _, t := range times {
+		b = binary.BigEndian.AppendUint32(b, t)
+	}
+	return b
+}
+
+func (c *compiler) host(kind byte) error {
+	d, err := Name(c.f[0])
+	if err != nil {
+		return err
+	}
+	ttl := uint32(number(c.f[2], ttlPositive))
+	if err := c.address(c.f[1], ttl, 3, d); err != nil {
+		return err
+	}
+	ip, ok := ip4(c.f[1])
+	if !ok || kind != '=' {
+		return nil
+	}
+	rev, err := Name(fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", ip[3], ip[2], ip[1], ip[0]))
+	if err != nil {
+		return err
+	}
+	return c.start(TypePTR, ttl, 3).add(d...).finish(rev)
+}
+
+func (c *compiler) mail(byte) error {
+	d1, err1 := Name(c.f[0])
+	d2, err2 := Name(withDefault(c.f[2], "mx", c.f[0]))
+	if err := errors.Join(err1, err2); err != nil {
+		return ErrProtocol
+	}
+	ttl := uint32(number(c.f[4], ttlPositive))
+	dist := uint16(number(c.f[3], 0))
+	if err := c.start(TypeMX, ttl, 5).add(byte(dist>>8), byte(dist)).add(d2...).finish(d1); err != nil {
+		return err
+	}
+	return c.address(c.f[1], ttl, 5, d2)
+}
+
+func (c *compiler) text(byte) error {
+	d, err := Name(c.f[0])
+	if err != nil {
+		return err
+	}
+	r := c.start(TypeTXT, uint32(number(c.f[2], ttlPositive)), 3)
+	for t := unescape(c.f[1]); len(t) > 0; {
+		n := min(len(t), txtPart)
+		r.add(byte(n)).add(t[:n]...)
+		t = t[n:]
+	}
+	return r.finish(d)
+}
+
+func (c *compiler) pointer(kind byte) error {
+	d1, err1 := Name(c.f[0])
+	d2, err2 := Name(c.f[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return ErrProtocol
+	}
+	t := uint16(TypePTR)
+	if kind == 'C' {
+		t = TypeCNAME
+	}
+	return c.start(t, uint32(number(c.f[2], ttlPositive)), 3).add(d2...).finish(d1)
+}
+
+func (c *compiler) soa(byte) error {
+	d, err1 := Name(c.f[0])
+	mname, err2 := Name(c.f[1])
+	rname, err3 := Name(c.f[2])
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return ErrProtocol
+	}
+	times := soaTimes(uint32(number(c.f[3], uint64(c.serial))), uint32(number(c.f[4], 16384)), uint32(number(c.f[5], 2048)), uint32(number(c.f[6], 1048576)), uint32(number(c.f[7], 2560)))
+	return c.start(TypeSOA, uint32(number(c.f[8], ttlNegative)), 9).add(mname...).add(rname...).add(times...).finish(d)
+}
+
+// prohibited are types that have lines of their own.
+var prohibited = map[uint16]string{TypeAXFR: "AXFR", 0: "0", TypeSOA: "SOA", TypeNS: "NS", TypeCNAME: "CNAME", TypePTR: "PTR", TypeMX: "MX"}
+
+func (c *compiler) generic(byte) error {
+	d, err := Name(c.f[0])
+	if err != nil {
+		return err
+	}
+	t := uint16(number(c.f[1], 0))
+	if name, no := prohibited[t]; no {
+		return &LineError{Why: "type " + name + " prohibited"}
+	}
+	return c.start(t, uint32(number(c.f[3], ttlPositive)), 4).add(unescape(c.f[2])...).finish(d)
+}
+
+// location is a client prefix: \0%prefix gives a two-byte location.
+func (c *compiler) location(byte) error {
+	var lo [2]byte
+	copy(lo[:], c.f[0])
+	key := []byte{0, '%'}
+	rest := c.f[1]
+	for i := 0; i < 4; i++ {
+		n := 0
+		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+			n++
+		}
+		if n == 0 {
+			break
+		}
+		key = append(key, byte(number(rest[:n], 0)))
+		if n == len(rest) || rest[n] != '.' {
+			break
+		}
+		rest = rest[n+1:]
+	}
+	return c.put(key, lo[:])
+}
