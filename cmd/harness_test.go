@@ -286,7 +286,8 @@ func (l *lab) send(t *testing.T, from, body string, to ...string) string {
 		c.want("RCPT TO:<"+r+">", "250 2.1.5")
 	}
 	c.want("DATA", "354")
-	got := c.want(strings.ReplaceAll(body, "\n", "\r\n")+"\r\n.", "250 2.0.0 ok ")
+	wire := strings.ReplaceAll(strings.ReplaceAll("\n"+body, "\n.", "\n.."), "\n", "\r\n")[2:]
+	got := c.want(wire+"\r\n.", "250 2.0.0 ok ")
 	c.want("QUIT", "221")
 	_, id, _ := strings.Cut(got, " qp ")
 	return id

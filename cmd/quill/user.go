@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -31,7 +32,7 @@ func userCommand() *cli.Command {
 		Usage: "accounts of a home (QMAILHOME)",
 		Subcommands: []*cli.Command{
 			{Name: "add", Usage: "add an account with its mailbox", ArgsUsage: "ADDRESS", Flags: []cli.Flag{stdin, plain,
-				&cli.IntFlag{Name: "uid", Value: -1, Usage: "the uid that owns the mail (default our own)"}, &cli.IntFlag{Name: "gid", Value: -1, Usage: "its gid"}},
+				&cli.IntFlag{Name: "uid", Value: -1, Usage: "the uid that owns the mail (default the owner of the home)"}, &cli.IntFlag{Name: "gid", Value: -1, Usage: "its gid"}},
 				Description: "example: quill user add netwatcher@testingsmtp.org" + codes, Action: userAdd},
 			{Name: "passwd", Usage: "change an account's password", ArgsUsage: "ADDRESS", Flags: []cli.Flag{stdin, plain},
 				Description: "example: quill user passwd netwatcher@testingsmtp.org" + codes, Action: userPasswd},
@@ -83,11 +84,16 @@ func userAdd(c *cli.Context) error {
 		return err
 	}
 	uid, gid := c.Int("uid"), c.Int("gid")
+	st, err := os.Stat(home)
+	if err != nil {
+		return err
+	}
+	owner := st.Sys().(*syscall.Stat_t)
 	if uid < 0 {
-		uid = os.Getuid()
+		uid = int(owner.Uid)
 	}
 	if gid < 0 {
-		gid = os.Getgid()
+		gid = int(owner.Gid)
 	}
 	if uid == 0 {
 		return usage("mail is never delivered as root: name the owner with --uid and --gid")

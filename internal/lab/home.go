@@ -232,7 +232,10 @@ func AddUser(store users.Store, home, address, secret string, uid, gid int) erro
 	}
 	local, domain, _ := strings.Cut(strings.ToLower(address), "@")
 	dir := filepath.Join(home, "mail", domain, local)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	box := filepath.Join(dir, "Maildir")

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,21 +20,41 @@ import (
 // ErrLocked says that another process holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// WriteFile puts data at path with exactly this mode, whatever the umask. On
-// error the old file stands unharmed and nothing is left beside it.
+// WriteFile puts data at path with exactly this mode, whatever the umask, and
+// when root writes, with the owner it had. On error the old file stands unharmed and nothing is left beside it.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".")
 	if err != nil {
 		return err
 	}
 	tmp := f.Name()
-	if err := fill(f, data, mode); err != nil {
+	err = keepOwner(f, path)
+	if ferr := fill(f, data, mode); err == nil {
+		err = ferr
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp))
 	}
 	if err := os.Rename(tmp, path); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// keepOwner gives a file that root writes to whom its predecessor, or its
+// folder, belongs: who reads it must be able to go on reading it.
+func keepOwner(f *os.File, path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		if st, err = os.Stat(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
+	own := st.Sys().(*syscall.Stat_t)
+	return f.Chown(int(own.Uid), int(own.Gid))
 }
 
 // fill writes, sets the mode, syncs and closes; the first error counts.
