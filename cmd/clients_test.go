@@ -75,9 +75,8 @@ func (l *lab) swaks(t *testing.T) {
 }
 
 func (l *lab) curl(t *testing.T) {
-	id := l.send(t, netwatcher, "Subject: for curl\n\nx", "netwatcher@testingsmtp.org")
+	l.send(t, netwatcher, "Subject: for curl\n\nx", netwatcher)
 	l.await("netwatcher", 1)
-	_ = id
 	out := run(t, "", "curl", "-sS", "--max-time", "20", "-u", netwatcher+":lab", "pop3://"+l.env["POP3"]+"/1")
 	if !strings.Contains(out, "Delivered-To: netwatcher@testingsmtp.org") {
 		t.Errorf("curl fetched:\n%s", out)
@@ -87,8 +86,9 @@ func (l *lab) curl(t *testing.T) {
 
 // fetchmail fetches all of sendmemail's mail into an MDA that keeps it.
 func (l *lab) fetchmail(t *testing.T) {
+	before := len(l.mails("sendmemail"))
 	l.send(t, netwatcher, "Subject: for fetchmail\n\nx", sendmemail)
-	waiting := len(l.await("sendmemail", 1))
+	waiting := len(l.await("sendmemail", before+1))
 	dir := t.TempDir()
 	host, port := l.hostPort(t, "POP3")
 	rc := filepath.Join(dir, "fetchmailrc")
@@ -110,8 +110,9 @@ func (l *lab) fetchmail(t *testing.T) {
 
 // mpop fetches all of sendmemail's mail into a Maildir, and deletes it.
 func (l *lab) mpop(t *testing.T) {
+	before := len(l.mails("sendmemail"))
 	l.send(t, netwatcher, "Subject: for mpop\n\nx", sendmemail)
-	waiting := len(l.await("sendmemail", 1))
+	waiting := len(l.await("sendmemail", before+1))
 	dir := t.TempDir()
 	host, port := l.hostPort(t, "POP3")
 	box := filepath.Join(dir, "box")

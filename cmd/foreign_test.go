@@ -135,6 +135,7 @@ func TestForeign(t *testing.T) {
 		note := filepath.Join(dir, "note")
 		script := writeScript(t, dir, "between", "echo seen >>"+note+"\nexec \"$@\"\n")
 		addr, _ := l.door(t, append(append([]string{}, door...), script, program("smtpd"))...)
+		time.Sleep(300 * time.Millisecond) // the script runs for the door's own start, too
 		os.WriteFile(note, nil, 0o666)
 		os.Chmod(note, 0o666)
 		for range sessions {

@@ -71,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 // labOnTmpfs starts the lab in dir with a tmpfs on its queue folder.
 func labOnTmpfs(t *testing.T, dir string) *lab {
 	t.Helper()
-	script := `cp -a "$1/queue" "$1/queue.copy" && mount -t tmpfs -o size=24m,mode=0755 tmpfs "$1/queue" && cp -a "$1/queue.copy/." "$1/queue/" && chown --reference="$1/queue.copy" "$1/queue" && rm -r "$1/queue.copy" && exec "$2" lab "$1"`
+	script := `mount -t tmpfs -o size=24m,mode=0755 tmpfs "$1/queue" && chown --reference="$1" "$1/queue" && exec "$2" lab "$1"`
 	flags := []string{"-m"}
 	if os.Getuid() != 0 {
 		flags = []string{"-rm"}

@@ -61,7 +61,10 @@ func (y *tally) drive(send func(token string) error, kill func()) {
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
-		for t := time.NewTicker(killEvery); time.Now().Before(until); <-t.C {
+		// The moment of the kill drifts through the time between two messages, so
+		// that it meets them at every stage.
+		for n, t := 0, time.NewTicker(killEvery); time.Now().Before(until); n, _ = n+1, <-t.C {
+			time.Sleep(time.Duration(n) * 7 * time.Millisecond % sendEvery)
 			kill()
 		}
 	}()
