@@ -60,11 +60,10 @@ var (
 // at all. Do not change this to make a build pass: bring a page in
 // docs/decisions.
 var doors = map[string][]string{
-	"github.com/emersion/go-maildir":  {"quill/maildir", "quill/internal/lab"},                                   // Maildir names and flags
-	"github.com/miekg/dns":            {"quill/internal/resolve", "quill/internal/dnsdata", "quill/cmd/tinydns"}, // DNS where speed is not the point
-	"github.com/urfave/cli/v2":        {"quill/cmd/quill"},                                                       // the administrator's command only
-	"golang.org/x/crypto/argon2":      {"quill/internal/checkpw"},                                                // password hashes
-	"github.com/rogpeppe/go-internal": {"quill/cmd"},                                                             // stories (tests only)
+	"github.com/emersion/go-maildir": {"quill/maildir", "quill/internal/lab"},                                   // Maildir names and flags
+	"github.com/miekg/dns":           {"quill/internal/resolve", "quill/internal/dnsdata", "quill/cmd/tinydns"}, // DNS where speed is not the point
+	"github.com/urfave/cli/v2":       {"quill/cmd/quill"},                                                       // the administrator's command only
+	"golang.org/x/crypto/argon2":     {"quill/internal/checkpw"},                                                // password hashes
 }
 
 // noNet is the programs that get sockets as descriptors and must not be able to

@@ -16,7 +16,7 @@ import (
 
 // Limits of rules; tcprules(1) lists them.
 const (
-	MaxRule  = 65536 // bytes of a line
+	MaxRule = 65536 // bytes of a line
 )
 
 // Compile reads rules as tcprules(1) describes them and puts them into w. An

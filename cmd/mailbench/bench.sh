@@ -25,7 +25,7 @@ trap 'exit 130' INT TERM
 # lab NAME ARGS…: starts a lab, sets smtp_NAME, pop3_NAME, pid_NAME
 lab() {
   local name=$1; shift
-  "$bin/quill" lab --users 1 "$@" "$work/$name" >"$work/$name.out" 2>&1 &
+  "$bin/quill" lab --users 200 "$@" "$work/$name" >"$work/$name.out" 2>&1 &
   pids+=($!); declare -g "pid_$name=$!"
   for _ in $(seq 300); do [ -e "$work/$name/lab.env" ] && break; sleep 0.1; done
   declare -g "smtp_$name=$(sed -n 's/^SMTP=//p' "$work/$name/lab.env")" "pop3_$name=$(sed -n 's/^POP3=//p' "$work/$name/lab.env")"
@@ -69,3 +69,30 @@ turns() {
     printf '| %s | %.0f | %.2f | %.3f | %.2f | %.2f | %s |\n' "$name" "$rate" "$(awk "BEGIN{print $rate/$first}")" "$cpu" "$p50" "$p99" "$errs"
   done
 }
+
+[ "$(id -u)" = 0 ] || { echo "make bench wants root for its peers; mailbench(1) by hand does not" >&2; exit 100; }
+postfix_start
+dovecot_start
+lab resident; lab spawned --spawned
+port=$(port_free); "$bin/mailbench" sink "127.0.0.1:$port" & pids+=($!); sink_at=127.0.0.1:$port; port_wait "$port"
+
+# Deliveries would run beside what is measured, as they do at no peer: each
+# lab's qmail-send holds them.
+for l in resident spawned; do echo 0 >"$work/$l/control/concurrencylocal"; for p in $(pgrep -P "$(eval echo \$pid_$l)" -x qmail-send); do kill -HUP "$p"; done; done
+
+machine=$(nproc)
+echo "## $(date -u +%F), $machine cores, generator and server on the same cores, $SESSIONS sessions, $SECS s a run, medians of $RUNS, in turns"
+to=(-size "$SIZE" -to sendmemail@testingsmtp.org)
+for reuse in 100 1; do
+  turns "SMTP accept, $SIZE bytes, $([ $reuse = 1 ] && echo 'one message a connection' || echo "$reuse messages a connection")" smtp "${to[@]}" -reuse $reuse -- \
+    "Postfix@$peer_smtp_pid@$peer_smtp" "resident@$pid_resident@$smtp_resident" "spawned@$pid_spawned@$smtp_spawned" "sink@@$sink_at"
+done
+
+# One message in each mailbox, as at the peer.
+for l in resident spawned; do
+  for box in "$work/$l"/mail/testingsmtp.org/u*/Maildir/cur; do
+    cp "$work/dovecot/home/Maildir/cur/1.M1.h:2,S" "$box/"; chown --reference="$box" "$box/1.M1.h:2,S"
+  done
+done
+SESSIONS=10 turns "POP3: login, STAT, RETR of 4 KiB, QUIT; 10 sessions" pop3 -user "u%d@testingsmtp.org" -users 200 -- "Dovecot@$peer_pop3_pid@$peer_pop3@-password lab" \
+  "resident@$pid_resident@$pop3_resident@-password pass" "spawned@$pid_spawned@$pop3_spawned@-password pass"

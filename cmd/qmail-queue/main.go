@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -96,28 +95,4 @@ func run() error {
 		return &failure{exitTold, "Zqueue is not running (#4.3.0)"}
 	}
 	return overSocket(conn, facts)
-}
-
-// alone queues the message where no queued runs: it is read before the log's
-// lock is taken.
-func alone(facts queue.Params) error {
-	dir := "queue"
-	m := queue.NewMessage(dir)
-	id, _ := mailid.Parse(facts.Value("id"))
-	origin := "uid " + strconv.Itoa(os.Getuid())
-	if v := facts.Value("origin"); v != "" {
-		origin = v // who may write the log may say where mail came from
-	}
-	facts = facts.With("origin", origin)
-	m.Name(id, origin)
-	defer m.Forget()
-	env, err := receive(m, facts)
-	if err != nil {
-		return err
-	}
-	err = queue.AppendOnce(filepath.Clean(dir), env, m, uint32(os.Getuid()))
-	if errors.Is(err, os.ErrPermission) {
-		return &failure{code: exitQueue}
-	}
-	return err
 }

@@ -57,13 +57,12 @@ type settings struct {
 
 // message is one of the queue's.
 type message struct {
-	id       mailid.ID
-	place    queue.Place
-	sender   string
-	rcpts    []*recipient
-	held     bool
-	bouncing bool
-	ending   bool
+	id     mailid.ID
+	place  queue.Place
+	sender string
+	rcpts  []*recipient
+	held   bool
+	ending bool
 }
 
 // recipient is one of a message's.

@@ -18,6 +18,12 @@ var (
 	ErrBareLF  = errors.New("line ends in LF without CR")
 )
 
+// TimedOut says whether a read ended because its time was up.
+func TimedOut(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
 // Reader reads from a client through one buffer.
 type Reader struct {
 	in   io.Reader

@@ -4,7 +4,6 @@ package pop3
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -107,7 +106,7 @@ func (l *login) command() error {
 	}
 	line, err := l.r.Line()
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case dialog.TimedOut(err):
 		l.w.Line("-ERR timeout")
 		return err
 	case err == dialog.ErrTooLong:

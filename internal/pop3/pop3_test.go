@@ -146,10 +146,7 @@ func unstuff(t *testing.T, wire string) string {
 func normal(m string) string {
 	m = strings.ReplaceAll(m, "\r\n", "\n")
 	if m != "" && !strings.HasSuffix(m, "\n") {
-		if strings.HasSuffix(m, "\r") {
-			m = m[:len(m)-1] // a CR at the very end is taken for a line's end
-		}
-		m += "\n"
+		m = strings.TrimSuffix(m, "\r") + "\n" // a CR at the very end is taken for a line's end
 	}
 	return m
 }

@@ -8,7 +8,6 @@ package pop3
 import (
 	"errors"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +107,7 @@ func (s *session) command(last time.Time) error {
 	}
 	line, err := s.r.Line()
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case dialog.TimedOut(err):
 		s.w.Line("-ERR timeout, nothing was deleted")
 		return err
 	case err == dialog.ErrTooLong:

@@ -10,7 +10,6 @@ package smtp
 import (
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -250,7 +249,7 @@ func (s *session) failed(r Reply) error {
 
 // lost is the end of a connection that did not say QUIT.
 func (s *session) lost(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if dialog.TimedOut(err) {
 		if s.b.Closing() {
 			s.reply("421 4.3.2 closing down, please come back")
 			return errors.New("service is closing down")

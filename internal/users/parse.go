@@ -51,7 +51,7 @@ func parseAssignLine(line string) (assignment, error) {
 	}
 	f := strings.Split(line[1:], ":")
 	if len(f) != 8 || f[7] != "" {
-		return assignment{}, fmt.Errorf("%d fields; want local:user:uid:gid:home:dash:ext: and nothing after", len(f)-1)
+		return assignment{}, fmt.Errorf("%d fields; after local:user:uid:gid:home:dash:ext: nothing may come", len(f)-1)
 	}
 	uid, err1 := strconv.ParseUint(f[2], 10, 31)
 	gid, err2 := strconv.ParseUint(f[3], 10, 31)
@@ -114,7 +114,7 @@ func parseAccount(line string) (Account, error) {
 	}
 	f := strings.SplitN(line, ":", 8)
 	if len(f) < 6 {
-		return Account{}, fmt.Errorf("%d fields; want address:{SCHEME}secret:uid:gid::home:", len(f))
+		return Account{}, fmt.Errorf("%d fields: address:{SCHEME}secret:uid:gid::home: has 7", len(f))
 	}
 	uid, err1 := strconv.ParseUint(f[2], 10, 31)
 	gid, err2 := strconv.ParseUint(f[3], 10, 31)
