@@ -20,6 +20,7 @@ const (
 	maxWaiting  = 4096        // records that wait for the writer
 	InlineLimit = 256 << 10   // larger messages are files of their own
 	spareRetry  = time.Second // between tries to make a segment on a full disk
+	wantSpares  = 2           // segments kept ready
 )
 
 // ErrFull says that there is no room for mail; results are still taken.
@@ -40,8 +41,7 @@ type Log struct {
 
 	requests chan *request
 	answers  chan []*request
-	spares   chan *segment // prepared, at most one
-	need     chan bool     // ask for one
+	need     chan bool // asks for segments
 	stop     chan struct{}
 	done     sync.WaitGroup
 
@@ -49,10 +49,10 @@ type Log struct {
 	x        *index
 	segments map[uint64]*segment
 	current  *segment
-	spare    *segment
-	number   uint64 // of the newest segment
-	seq      uint64 // of the newest record
-	full     bool   // no spare can be made: mail is refused
+	spares   []*segment // prepared
+	number   uint64     // of the newest segment
+	seq      uint64     // of the newest record
+	full     bool       // no spare can be made: mail is refused
 	watchers map[*Watcher]bool
 	changed  *sync.Cond // spare or full
 
@@ -77,14 +77,16 @@ func Open(dir string, logf func(format string, args ...any)) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{dir: dir, logf: logf, lock: lock, x: newIndex(), segments: make(map[uint64]*segment), watchers: make(map[*Watcher]bool),
-		requests: make(chan *request, maxWaiting), answers: make(chan []*request, 64), spares: make(chan *segment), need: make(chan bool, 1),
+		requests: make(chan *request, maxWaiting), answers: make(chan []*request, 64), need: make(chan bool, 1),
 		stop: make(chan struct{}), sync: fdatasync}
 	l.changed = sync.NewCond(&l.mu)
 	if err := l.replay(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	if l.current, err = l.create(); err != nil {
-		return nil, errors.Join(err, lock.Close())
+	if l.current = l.unused(); l.current == nil {
+		if l.current, err = l.create(); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
 	}
 	l.need <- true
 	l.done.Add(3)
@@ -111,8 +113,7 @@ func (l *Log) create() (*segment, error) {
 	return s, nil
 }
 
-// prepare makes a spare segment whenever one is needed, again and again on a
-// full disk.
+// prepare keeps spare segments ready, and tries again and again on a full disk.
 func (l *Log) prepare() {
 	defer l.done.Done()
 	for {
@@ -122,19 +123,18 @@ func (l *Log) prepare() {
 			return
 		}
 		complained := false
-		for {
+		for l.wanting() {
 			s, err := l.create()
-			if err == nil {
-				l.mu.Lock()
-				l.spare, l.full = s, false
-				l.changed.Broadcast()
-				l.mu.Unlock()
-				break
-			}
 			l.mu.Lock()
-			l.full = true
+			if err == nil {
+				l.spares = append(l.spares, s)
+			}
+			l.full = len(l.spares) == 0
 			l.changed.Broadcast()
 			l.mu.Unlock()
+			if err == nil {
+				continue
+			}
 			if !complained {
 				l.logf("warning: no room for the log: %v; mail is refused until there is", err)
 				complained = true
@@ -146,6 +146,13 @@ func (l *Log) prepare() {
 			}
 		}
 	}
+}
+
+// wanting says whether fewer segments are ready than are to be.
+func (l *Log) wanting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.spares) < wantSpares
 }
 
 // Full says whether mail is refused for want of room.

@@ -132,8 +132,8 @@ func TestLogLife(t *testing.T) {
 	l.Close()
 	files, _ := filepath.Glob(dir + "/mess/*")
 	segments, _ := segmentNumbers(dir)
-	if len(files) != 0 || len(segments) > 2 {
-		t.Errorf("left: files %q, segments %d; want none and at most 2", files, segments)
+	if len(files) != 0 || len(segments) > 1+wantSpares {
+		t.Errorf("left: files %q, segments %d; want none and at most %d", files, segments, 1+wantSpares)
 	}
 }
 
@@ -361,8 +361,8 @@ func TestSegmentsTurn(t *testing.T) {
 	}
 	l.Close()
 	openLog(t, dir, nil).Close()
-	if n := mustNumbers(t, dir); len(n) > 2 {
-		t.Errorf("segments left when nothing lives: %d; want at most 2", n)
+	if n := mustNumbers(t, dir); len(n) > 1+wantSpares {
+		t.Errorf("segments left when nothing lives: %d; want at most %d", n, 1+wantSpares)
 	}
 }
 

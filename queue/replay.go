@@ -42,6 +42,31 @@ func (l *Log) replay() error {
 	return l.removeOrphans()
 }
 
+// unused takes the newest segments into use again in which nothing was ever
+// written: the first becomes the current one, the others are spares.
+func (l *Log) unused() (current *segment) {
+	first := l.number + 1
+	for s := l.segments[first-1]; s != nil && s.virgin; s = l.segments[first-1] {
+		first--
+	}
+	for n := first; n <= l.number; n++ {
+		s := l.segments[n]
+		f, err := os.OpenFile(segmentPath(l.dir, n), os.O_RDWR, 0)
+		if err != nil {
+			delete(l.segments, n)
+			continue // somebody else's: its number is not used again
+		}
+		s.file.Close()
+		s.file, s.virgin = f, false
+		if current == nil {
+			current = s
+		} else {
+			l.spares = append(l.spares, s)
+		}
+	}
+	return current
+}
+
 // load replays one segment.
 func (l *Log) load(number uint64) (*segment, error) {
 	f, err := os.Open(segmentPath(l.dir, number))
@@ -54,7 +79,9 @@ func (l *Log) load(number uint64) (*segment, error) {
 	}
 	s := &segment{number: number, file: f, size: st.Size(), guards: make(map[*segment]int)}
 	var bad []damage
+	s.virgin = s.size >= minSegment
 	s.nonce, s.end, err = scanSegment(f, st.Size(), func(off int64, r record) {
+		s.virgin = false
 		l.seq = max(l.seq, r.seq)
 		l.x.apply(&r, s, off)
 	}, func(d damage) { bad = append(bad, d) })
@@ -62,6 +89,7 @@ func (l *Log) load(number uint64) (*segment, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	for _, d := range bad {
+		s.virgin = false
 		if err := l.setAside(s, d); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}

@@ -36,6 +36,7 @@ type segment struct {
 	file   *os.File
 	size   int64 // preallocated bytes
 	end    int64 // where the next record goes
+	virgin bool  // found at the start with nothing but zeros in it
 
 	live   int              // records of messages that live
 	tombs  int              // records here that end messages of other segments

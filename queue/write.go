@@ -135,7 +135,7 @@ func writeAll(f *os.File, vec [][]byte, off int64) error {
 // reserved says whether mail up to end would take room that is kept for results
 // while there is no spare segment. It runs with the lock held.
 func (l *Log) reserved(end int64) bool {
-	return l.spare == nil && !l.full && end > l.current.size/2
+	return len(l.spares) == 0 && !l.full && end > l.current.size/2
 }
 
 // turn waits for the spare segment, if it is only being made, and goes to it; or
@@ -143,17 +143,17 @@ func (l *Log) reserved(end int64) bool {
 func (l *Log) turn(r *request) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.spare == nil && !l.full {
+	for len(l.spares) == 0 && !l.full {
 		l.changed.Wait()
 	}
 	if l.current.end+r.weight() <= l.current.size {
 		return 0
 	}
-	if r.weight() > maxRecord || l.spare == nil {
+	if r.weight() > maxRecord || len(l.spares) == 0 {
 		r.err = fmt.Errorf("record of %d bytes: %w", r.weight(), ErrFull)
 		return 1
 	}
-	l.current, l.spare = l.spare, nil
+	l.current, l.spares = l.spares[0], l.spares[1:]
 	select {
 	case l.need <- true:
 	default:
@@ -191,7 +191,7 @@ func (l *Log) settle(seg *segment, end int64, written []*request) {
 	}
 	sweep := false
 	for _, s := range l.segments {
-		sweep = sweep || s != l.current && s != l.spare && s.dead()
+		sweep = sweep || s.number < l.current.number && s.dead()
 	}
 	l.mu.Unlock()
 	for _, id := range files {
@@ -217,7 +217,7 @@ func (l *Log) sweep() {
 		l.mu.Lock()
 		var s *segment
 		for _, c := range l.segments {
-			if c != l.current && c != l.spare && c.dead() && c.end > 0 && (s == nil || c.number < s.number) && c.number < l.current.number {
+			if c.dead() && (s == nil || c.number < s.number) && c.number < l.current.number {
 				s = c
 			}
 		}

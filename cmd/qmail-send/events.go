@@ -102,8 +102,7 @@ func (s *sender) arrived(e queue.Event) {
 	s.messages[m.id] = m
 	if !s.known[m.id] {
 		s.known[m.id] = true
-		logf("new msg %v", m.id)
-		logf("info msg %v: bytes %s from <%s> qp %v uid %s", m.id, orZero(env.Params.Value("bytes")), safe(m.sender), m.id, orZero(env.Params.Value("uid")))
+		logf("new msg %v\ninfo msg %v: bytes %s from <%s> qp %v uid %s", m.id, m.id, orZero(env.Params.Value("bytes")), safe(m.sender), m.id, orZero(env.Params.Value("uid")))
 	}
 }
 

@@ -30,7 +30,7 @@ const (
 	groupTime    = 3 * time.Second
 	logSize      = 1 << 20
 	logKeep      = 5
-	maxLogLine   = 8192
+	logBuffer    = 64 << 10 // a longer line is cut
 )
 
 // Service is one that is to run.
@@ -194,16 +194,19 @@ func openLog(dir string) (*log, error) {
 // copy writes lines until the end. What cannot be written is lost, but never
 // stops the service.
 func (l *log) copy(r io.Reader) {
-	in := bufio.NewReaderSize(r, maxLogLine)
+	in := bufio.NewReaderSize(r, logBuffer)
 	var b []byte
 	for {
 		line, err := in.ReadSlice('\n')
 		if len(line) > 0 {
-			b = append(append(tai64n.Append(b[:0], time.Now()), ' '), line...)
+			b = append(append(tai64n.Append(b, time.Now()), ' '), line...)
 			if line[len(line)-1] != '\n' {
 				b = append(b, '\n')
 			}
+		}
+		if in.Buffered() == 0 || len(b) >= logBuffer || err != nil {
 			n, _ := l.f.Write(b)
+			b = b[:0]
 			l.size += int64(n)
 			if l.size > logSize {
 				l.turn()
