@@ -22,13 +22,12 @@ trap 'exit 130' INT TERM
 # shellcheck source=cmd/mailbench/peers.sh
 . "$here/peers.sh"
 
-# lab NAME ARGS…: starts a lab, sets smtp_NAME, pop3_NAME, pid_NAME
+# lab NAME ARGS…: starts a lab, sets pid_NAME
 lab() {
   local name=$1; shift
   "$bin/quill" lab --users 200 "$@" "$work/$name" >"$work/$name.out" 2>&1 &
   pids+=($!); declare -g "pid_$name=$!"
   for _ in $(seq 300); do [ -e "$work/$name/lab.env" ] && break; sleep 0.1; done
-  declare -g "smtp_$name=$(sed -n 's/^SMTP=//p' "$work/$name/lab.env")" "pop3_$name=$(sed -n 's/^POP3=//p' "$work/$name/lab.env")"
 }
 
 # field NAME: a number out of mailbench -json
@@ -80,12 +79,26 @@ port=$(port_free); "$bin/mailbench" sink "127.0.0.1:$port" & pids+=($!); sink_at
 # lab's qmail-send holds them.
 for l in resident spawned; do echo 0 >"$work/$l/control/concurrencylocal"; for p in $(pgrep -P "$(eval echo \$pid_$l)" -x qmail-send); do kill -HUP "$p"; done; done
 
+# The doors that are measured look no names up, as the peers do not; everything
+# else is the lab's: its user, its home, its queue, its logs.
+door() { # NAME LAB OPTIONS -- CHAIN…: starts tcpserver in a lab's home, sets at_NAME and door_NAME
+  local name=$1 home=$work/$2; shift 2
+  local port; port=$(port_free)
+  local o=(); while [ "$1" != -- ]; do o+=("$1"); shift; done; shift
+  (cd "$home" && exec env PATH="$home/bin:$PATH" QMAILHOME="$home" setpriv --reuid="$(stat -c %u "$home")" --regid="$(stat -c %g "$home")" --clear-groups \
+    tcpserver ${o[@]+"${o[@]}"} -v -H -R -b 250 -c 250 -l mail.testingsmtp.org 127.0.0.1 "$port" "$@") >"$work/$name.log" 2>&1 &
+  pids+=($!); declare -g "door_$name=$!" "at_$name=127.0.0.1:$port"; port_wait "$port"
+}
+pop=(popup pop3.testingsmtp.org checkpassword pop3d Maildir)
+door sk resident -k -- smtpd; door ss spawned -- smtpd
+door pk resident -k -- "${pop[@]}"; door ps spawned -- "${pop[@]}"
+
 machine=$(nproc)
 echo "## $(date -u +%F), $machine cores, generator and server on the same cores, $SESSIONS sessions, $SECS s a run, medians of $RUNS, in turns"
 to=(-size "$SIZE" -to sendmemail@testingsmtp.org)
 for reuse in 100 1; do
   turns "SMTP accept, $SIZE bytes, $([ $reuse = 1 ] && echo 'one message a connection' || echo "$reuse messages a connection")" smtp "${to[@]}" -reuse $reuse -- \
-    "Postfix@$peer_smtp_pid@$peer_smtp" "resident@$pid_resident@$smtp_resident" "spawned@$pid_spawned@$smtp_spawned" "sink@@$sink_at"
+    "Postfix@$peer_smtp_pid@$peer_smtp" "resident@$door_sk,$pid_resident@$at_sk" "spawned@$door_ss,$pid_spawned@$at_ss" "sink@@$sink_at"
 done
 
 # One message in each mailbox, as at the peer.
@@ -95,4 +108,4 @@ for l in resident spawned; do
   done
 done
 SESSIONS=10 turns "POP3: login, STAT, RETR of 4 KiB, QUIT; 10 sessions" pop3 -user "u%d@testingsmtp.org" -users 200 -- "Dovecot@$peer_pop3_pid@$peer_pop3@-password lab" \
-  "resident@$pid_resident@$pop3_resident@-password pass" "spawned@$pid_spawned@$pop3_spawned@-password pass"
+  "resident@$door_pk@$at_pk@-password pass" "spawned@$door_ps@$at_ps@-password pass"
