@@ -181,3 +181,40 @@ func TestOrderPOP3(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderSegment: a new segment is written and synced before it gets its
+// name, and its directory is synced before queued is ready.
+func TestOrderSegment(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "control"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "trace")
+	s := exec.Command("strace", "-f", "-yy", "-s", "64", "-o", out, "-e", "trace=write,pwrite64,fsync,fdatasync,rename,renameat,renameat2", program("queued"))
+	s.Env = append(os.Environ(), "QMAILHOME="+home)
+	pipe, err := s.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 256)
+	if n, _ := pipe.Read(buf); !strings.Contains(string(buf[:n]), "ready") {
+		t.Fatalf("queued: %s", buf[:n])
+	}
+	for _, p := range descendants(s.Process.Pid) {
+		syscall.Kill(p.pid, syscall.SIGTERM)
+	}
+	s.Wait()
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := parseTrace(string(text))
+	w := tr.after(t, -1, "write of the segment", writes, `/queue/log/next.tmp>`)
+	f := tr.after(t, w.end, "fsync of the segment", "fsync", `/queue/log/next.tmp>`)
+	r := tr.after(t, f.end, "its name", "rename|renameat|renameat2", `log/0000000001"`)
+	d := tr.after(t, r.end, "fsync of its directory", "fsync", `/queue/log>`)
+	tr.after(t, d.end, "ready", "write", `status: ready`)
+}
