@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -68,9 +69,7 @@ func (y *tally) drive(send func(token string) error, kill func()) {
 			kill()
 		}
 	}()
-	n := 0
-	for t := time.NewTicker(sendEvery); time.Now().Before(until); <-t.C {
-		n++
+	for n, t := 0, time.NewTicker(sendEvery); time.Now().Before(until); n, _ = n+1, <-t.C {
 		wg.Add(1)
 		go func() { defer wg.Done(); y.attempt(n, until, send) }()
 	}
@@ -83,7 +82,7 @@ func (y *tally) check(t *testing.T, l *lab) {
 	t.Helper()
 	missing := len(y.acked)
 	var counts map[string]int
-	for end := time.Now().Add(60 * time.Second); missing > 0 && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(150 * time.Second); missing > 0 && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		counts = make(map[string]int)
 		for _, m := range l.mails("sendmemail") {
 			if i := strings.Index(m, "token-"); i >= 0 {
@@ -102,6 +101,10 @@ func (y *tally) check(t *testing.T, l *lab) {
 	for _, token := range y.acked {
 		if counts[token] > 1 {
 			twice++
+			t.Logf("twice: %s", strings.Join(l.having("sendmemail", token), " "))
+		}
+		if counts[token] == 0 {
+			t.Logf("missing: %s", token)
 		}
 	}
 	t.Logf("%d tried, %d acknowledged, %d of these missing, %d of these twice", y.tried, len(y.acked), missing, twice)
@@ -111,6 +114,17 @@ func (y *tally) check(t *testing.T, l *lab) {
 	if len(y.acked) < leastAcks {
 		t.Errorf("%d messages were acknowledged; want at least %d", len(y.acked), leastAcks)
 	}
+}
+
+// having is the files of a user's mails that contain a text.
+func (l *lab) having(user, text string) (out []string) {
+	files, _ := filepath.Glob(filepath.Join(l.dir, "mail/testingsmtp.org", user, "Maildir/[nc][eu][wr]/*"))
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && strings.Contains(string(b), text) {
+			out = append(out, filepath.Base(f))
+		}
+	}
+	return out
 }
 
 // TestKillResident: a lab under a sender, one of its resident programs or

@@ -23,8 +23,12 @@ type worker struct {
 	waiting map[uint64]chan string
 }
 
+// startTries is how often a worker that does not come up is started before its
+// deliveries are put off.
+const startTries = 3
+
 // crashed is the report of deliveries whose worker died.
-const crashed = "Zlocal-delivery crashed. (#4.3.0)\n"
+const crashed = spawn.Crashed + ". (#4.3.0)\n"
 
 // worker is the user's worker, started if there is none. It runs with the uid
 // and gid of the user's entry, and no other groups.
@@ -35,6 +39,10 @@ func (s *spawner) worker(e users.Entry) (*worker, error) {
 		return w, nil
 	}
 	child, err := chain.StartChild([]string{"local-delivery"}, os.Environ(), credential(e))
+	for tries := 1; err != nil && tries < startTries; tries++ {
+		logf("warning: starting local-delivery for uid %d: %v, trying again", e.UID, err)
+		child, err = chain.StartChild([]string{"local-delivery"}, os.Environ(), credential(e))
+	}
 	if err != nil {
 		return nil, err
 	}

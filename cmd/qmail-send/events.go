@@ -180,8 +180,10 @@ func (s *sender) reported(num int, report string) {
 		r = m.rcpts[d.key.rcpt]
 		r.running, r.again = false, false
 	}
-	if strings.HasPrefix(report, spawn.Moved) && r != nil && r.moved < maxMoved {
-		r.moved++
+	crashed := strings.HasPrefix(report, spawn.Crashed)
+	if (crashed || strings.HasPrefix(report, spawn.Moved)) && r != nil && r.atOnce < maxAtOnce {
+		r.atOnce++
+		r.again = crashed
 		logf("delivery %d: deferral: %s", num, safe(report[1:]))
 		s.status()
 		s.schedule(r, time.Now())

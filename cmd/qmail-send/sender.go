@@ -20,7 +20,7 @@ import (
 const (
 	defaultLocal  = 10                // deliveries at once (control/concurrencylocal)
 	systemFailure = 123 * time.Second // between tries after trouble of our own
-	maxMoved      = 3                 // tries at once of a message that has moved
+	maxAtOnce     = 3                 // tries at once of a message that has moved, or whose worker died
 	bounceBytes   = 50000             // of a message that a bounce copies
 )
 
@@ -77,7 +77,7 @@ type recipient struct {
 	done    bool
 	again   bool   // the outcome of an earlier try is unknown
 	failure string // what a bounce will say
-	moved   int
+	atOnce  int    // tries that did not wait for the schedule
 }
 
 // key names a recipient over reconnections.

@@ -32,6 +32,10 @@ const Again = "again"
 // place it was given.
 const Moved = "Zmessage is not where it was"
 
+// Crashed is how the report of a spawner begins whose worker died: what became
+// of the delivery is not known.
+const Crashed = "Zlocal-delivery crashed"
+
 // Delivery is one recipient's, from qmail-send to a spawner.
 type Delivery struct {
 	Num       int
