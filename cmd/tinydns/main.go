@@ -28,33 +28,32 @@ func main() {
 }
 
 func run() error {
+	signal.Ignore(syscall.SIGPIPE) // answers matter more than a log that nobody reads
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	socks, err := sockets()
 	if err != nil {
 		return err
 	}
-	if err := confine(os.Getenv("ROOT")); err != nil {
+	if err := confine(); err != nil {
 		return err
 	}
-	s := &server{store: &store{}, log: os.Getenv("LOG") != "off"}
-	os.Stderr.WriteString("starting tinydns\n")
-	if _, err := s.store.data(); err != nil {
-		os.Stderr.WriteString(prog + ": warning: " + err.Error() + "; queries fail until tinydns-data has made it\n")
-	}
-	for _, c := range socks.udp {
-		go s.udp(c)
+	s := &server{store: newStore(warn), log: os.Getenv("LOG") != "off"}
+	os.Stderr.WriteString("starting " + prog + "\n")
+	for _, u := range socks.udp {
+		go s.udp(u)
 	}
 	for _, l := range socks.tcp {
 		go s.tcp(l)
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	<-stop
 	return nil
 }
 
 // confine goes to ROOT, as root locks itself in there and becomes UID and GID,
 // and gives up all files but those of the folder.
-func confine(root string) error {
+func confine() error {
+	root := os.Getenv("ROOT")
 	if root == "" {
 		return errors.New("$ROOT not set: it names the folder with data.cdb")
 	}
@@ -62,15 +61,35 @@ func confine(root string) error {
 		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
 	}
 	if os.Getuid() == 0 {
-		uid, err1 := strconv.Atoi(os.Getenv("UID"))
-		gid, err2 := strconv.Atoi(os.Getenv("GID"))
-		if err1 != nil || err2 != nil {
-			return errors.New("started by root, and $UID and $GID do not say whom to become")
-		}
-		if err := errors.Join(syscall.Chroot("."), syscall.Setgroups([]int{gid}), syscall.Setgid(gid), syscall.Setuid(uid)); err != nil {
+		if err := lower(); err != nil {
 			return err
 		}
 	}
 	_, err := sandbox.Apply(sandbox.Rules{Read: []string{"."}})
+	if errors.Is(err, syscall.ENOTSUP) {
+		warn(errors.New("files are not confined: built with cgo; make build does without"))
+		return nil
+	}
 	return err
+}
+
+// lower gives up being root for UID and GID, in a root of its own.
+func lower() error {
+	name, set := os.LookupEnv("UID")
+	if !set {
+		warn(errors.New("running as root: $UID and $GID do not say whom to become"))
+		return nil
+	}
+	uid, err1 := strconv.ParseUint(name, 10, 31)
+	gid, err2 := strconv.ParseUint(os.Getenv("GID"), 10, 31)
+	if err1 != nil || err2 != nil {
+		return errors.New("$UID and $GID do not say whom to become: want two numbers")
+	}
+	if err := syscall.Chroot("."); err != nil {
+		return fmt.Errorf("unable to chroot to %s: %w", os.Getenv("ROOT"), err)
+	}
+	if err := errors.Join(syscall.Setgroups([]int{int(gid)}), syscall.Setgid(int(gid)), syscall.Setuid(int(uid))); err != nil {
+		return fmt.Errorf("unable to become user %d, group %d: %w", uid, gid, err)
+	}
+	return nil
 }

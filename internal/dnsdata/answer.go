@@ -10,7 +10,7 @@ import (
 
 const (
 	maxChase  = 8   // CNAMEs that one answer follows
-	maxGather = 512 // records of an answer's sections
+	maxGather = 512 // records of the additional section
 )
 
 // typeDS is the one type that the parent of a delegation answers for.
@@ -27,20 +27,27 @@ type answer struct {
 	d          *Data
 	c          client
 	rcode      int
+	ede        uint16
 	aa         bool
 	foreign    bool // not in any zone of ours
+	referral   bool // authority and additional lead to other servers
 	answers    []placed
 	authority  []placed
 	additional []placed
 }
 
-// Status is how a packet was dealt with, as the log has it: + answered, - not
+// Status is how a packet was dealt with, as djb's log has it: + answered, - not
 // ours, I not implemented, C other class, / unreadable.
 type Status byte
 
+// Failure appends SERVFAIL to out, for a question that was read but whose data
+// could not be.
+func Failure(out []byte, q *Query) []byte { return refusal(out, q, rcodeServFail) }
+
 // Answer appends the answer to a packet to out; nothing where it must not be
-// answered. ip is the client's address of 4 or 16 bytes. q is filled for the
-// log.
+// answered. ip is the client's address of 4 or 16 bytes, now what start and end
+// times of records count against. q, empty before, is filled for the log. No
+// packet and no data make it panic.
 func (d *Data) Answer(out, packet []byte, ip []byte, tcp bool, now time.Time, q *Query) ([]byte, Status) {
 	verdict := parse(packet, q)
 	limit := maxTCP
@@ -50,22 +57,23 @@ func (d *Data) Answer(out, packet []byte, ip []byte, tcp bool, now time.Time, q 
 	switch {
 	case verdict == drop:
 		return out, '/'
-	case verdict == rcodeNotImp:
+	case verdict == rcodeNotImp || verdict == rcodeBadVers:
 		return refusal(out, q, verdict), 'I'
 	case verdict != accept:
 		return refusal(out, q, verdict), '/'
 	case q.Class != classIN:
 		return refusal(out, q, rcodeRefused), 'C'
-	case q.Type == TypeAXFR || q.Type == TypeIXFR || q.Type == TypeOPT:
-		return refusal(out, q, rcodeRefused), 'I'
+	case q.Type == TypeOPT:
+		return refusal(out, q, rcodeFormErr), 'I'
+	case q.Type == TypeAXFR || q.Type == TypeIXFR:
+		return refuse(out, q, rcodeRefused, edeProhibited), 'I'
 	}
 	a := &answer{d: d, c: client{now: now}, aa: true}
-	err := a.compose(q, ip)
-	if err != nil {
+	if err := a.compose(q, ip); err != nil {
 		return refusal(out, q, rcodeServFail), '-'
 	}
 	if a.foreign {
-		return refusal(out, q, rcodeRefused), '-'
+		return refuse(out, q, rcodeRefused, edeNotAuth), '-'
 	}
 	return a.write(out, q, limit), '+'
 }
@@ -77,7 +85,7 @@ func (a *answer) compose(q *Query, ip []byte) (err error) {
 	}
 	name := q.Name
 	for range maxChase {
-		z, err := a.d.control(a.c, lower(name), q.Type == typeDS && len(name) > 1)
+		z, err := a.zone(q.Type, lower(name))
 		if err != nil {
 			return err
 		}
@@ -90,7 +98,7 @@ func (a *answer) compose(q *Query, ip []byte) (err error) {
 			return nil
 		}
 		next, err := a.within(q, z, name)
-		if err != nil || next == nil {
+		if err != nil || next == nil || a.answered(next) {
 			return err
 		}
 		name = next
@@ -98,12 +106,34 @@ func (a *answer) compose(q *Query, ip []byte) (err error) {
 	return nil
 }
 
+// zone is the one that answers for a name; for DS the one above it, where that
+// is ours (RFC 4035 §3.1.4.1).
+func (a *answer) zone(kind uint16, name []byte) (*zone, error) {
+	if kind == typeDS && len(name) > 1 {
+		z, err := a.d.control(a.c, parent(name))
+		if err != nil || z != nil && z.soa != nil {
+			return z, err
+		}
+	}
+	return a.d.control(a.c, name)
+}
+
+// answered says whether a name was followed already: CNAMEs in a ring.
+func (a *answer) answered(name []byte) bool {
+	for _, p := range a.answers {
+		if string(lower(p.owner)) == string(lower(name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // refer points to the servers of a delegated zone.
 func (a *answer) refer(z *zone) {
 	if len(a.answers) > 0 {
 		return // a CNAME that leads out of our zones
 	}
-	a.aa = false
+	a.aa, a.referral = false, true
 	for _, ns := range z.ns {
 		a.authority = append(a.authority, placed{z.apex, ns})
 	}
@@ -117,19 +147,21 @@ func (a *answer) within(q *Query, z *zone, name []byte) (next []byte, err error)
 		return nil, err
 	}
 	kind := q.Type
-	if kind == TypeANY && len(records) > 0 {
-		kind = records[0].kind // one set of records is enough (RFC 8482)
+	if kind == TypeANY {
+		kind = least(records)
 	}
 	found := false
 	for _, r := range records {
-		if r.kind == kind && len(a.answers) < maxGather && !(kind == TypeSOA && found) {
+		if r.kind == kind && !(kind == TypeSOA && found) {
 			a.answers = append(a.answers, placed{name, r})
 			found = true
 		}
 	}
 	if found {
 		shuffle(a.answers, kind)
-		a.addresses(a.answers)
+		if q.Type != TypeANY {
+			a.addresses(a.answers)
+		}
 		return nil, nil
 	}
 	for _, r := range records {
@@ -143,6 +175,21 @@ func (a *answer) within(q *Query, z *zone, name []byte) (next []byte, err error)
 	}
 	a.negative(z)
 	return nil, nil
+}
+
+// least is the type whose records take the least room: one set is enough for ANY
+// (RFC 8482 §4.1), and a small one is no weapon. 0 where there are no records.
+func least(records []rr) (kind uint16) {
+	sizes := make(map[uint16]int)
+	for _, r := range records {
+		sizes[r.kind] += 12 + len(r.data)
+	}
+	for _, r := range records {
+		if kind == 0 || sizes[r.kind] < sizes[kind] {
+			kind = r.kind
+		}
+	}
+	return kind
 }
 
 // shuffle puts addresses in a random order, so that load spreads.
@@ -174,10 +221,13 @@ var targetAt = map[uint16]int{TypeNS: 0, TypeMX: 2, TypeSRV: 6}
 func (a *answer) addresses(of []placed) {
 	for _, p := range of {
 		at, ok := targetAt[p.kind]
-		if !ok || len(p.data) <= at || nameLen(p.data[at:]) == 0 {
+		if !ok || len(p.data) <= at {
 			continue
 		}
-		host := p.data[at:]
+		host := p.data[at : at+nameLen(p.data[at:])]
+		if len(host) < 2 {
+			continue // no name, or the root
+		}
 		records, err := a.d.records(a.c, lower(host), false)
 		if err != nil {
 			continue

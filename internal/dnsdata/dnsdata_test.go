@@ -5,12 +5,16 @@ package dnsdata
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"quill/internal/cdb"
 )
 
 // table is records in memory.
@@ -55,6 +59,20 @@ Cloop.testingsmtp.org:loop.testingsmtp.org:60
 %in:127
 +split.testingsmtp.org:10.0.0.1:60::in
 +split.testingsmtp.org:10.0.0.2:60::ex
+S_smtp._tcp.testingsmtp.org::mail6.testingsmtp.org:25:1:2:60
+Zshort.example:ns.short.example:root.short.example:9::::300:3600
+&short.example:1.2.3.9:ns.short.example
+'short.example:a text that takes more room than an address
++short.example:1.2.3.4
++huge.short.example:1.2.3.4:4294967295
++least.short.example:1.2.3.4:60
++least.short.example:1.2.3.5:30
+&cut.short.example:1.2.3.10:ns.cut.short.example
+&low.cut.short.example:1.2.3.11:ns.low.cut.short.example
+Cone.short.example:two.short.example:60
+Ctwo.short.example:one.short.example:60
+Cin.short.example:host.cut.short.example:60
+C*.wc.short.example:short.example:60
 `
 
 func compiled(t testing.TB, text string) *Data {
@@ -71,6 +89,25 @@ func compiled(t testing.TB, text string) *Data {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// database is text compiled into the bytes of a cdb.
+func database(t testing.TB, text string) []byte {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "data.cdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := cdb.NewWriter(f)
+	if err := errors.Join(Compile(strings.NewReader(text), 7, w.Put), w.Finish()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // ask puts a question and reads the answer with another library.
@@ -106,6 +143,7 @@ func section(rrs []dns.RR) string {
 func TestAnswers(t *testing.T) {
 	d := compiled(t, zoneText)
 	const soa = "testingsmtp.org. 2560 IN SOA ns.testingsmtp.org. hostmaster.testingsmtp.org. 7 16384 2048 1048576 2560"
+	const short = "short.example. 300 IN SOA ns.short.example. root.short.example. 9 16384 2048 1048576 300"
 	for _, c := range []struct {
 		name, kind, rcode  string
 		answer, auth, more string
@@ -138,6 +176,20 @@ func TestAnswers(t *testing.T) {
 		{"soon.testingsmtp.org.", "A", "NXDOMAIN", "", soa, ""},
 		{"split.testingsmtp.org.", "A", "NOERROR", "split.testingsmtp.org. 60 IN A 10.0.0.1", "", ""},
 		{"mail.testingsmtp.org.", "ANY", "NOERROR", "mail.testingsmtp.org. 3600 IN A 127.0.0.206", "", ""},
+		{"_tcp.testingsmtp.org.", "SRV", "NOERROR", "", soa, ""},
+		{"_smtp._tcp.testingsmtp.org.", "SRV", "NOERROR", "_smtp._tcp.testingsmtp.org. 60 IN SRV 1 2 25 mail6.testingsmtp.org.", "", "mail6.testingsmtp.org. 3600 IN AAAA 2001:db8::1"},
+		{"*.w.testingsmtp.org.", "A", "NOERROR", "*.w.testingsmtp.org. 86400 IN A 1.2.3.5", "", ""},
+		{"no.short.example.", "A", "NXDOMAIN", "", short, ""},
+		{"short.example.", "SOA", "NOERROR", strings.Replace(short, "300", "3600", 1), "", ""},
+		{"short.example.", "DS", "NOERROR", "", short, ""},
+		{"short.example.", "ANY", "NOERROR", "short.example. 86400 IN A 1.2.3.4", "", ""},
+		{"huge.short.example.", "A", "NOERROR", "huge.short.example. 2147483647 IN A 1.2.3.4", "", ""},
+		{"least.short.example.", "A", "NOERROR", "least.short.example. 30 IN A 1.2.3.4; least.short.example. 30 IN A 1.2.3.5", "", ""},
+		{"x.low.cut.short.example.", "A", "NOERROR", "", "cut.short.example. 259200 IN NS ns.cut.short.example.", "ns.cut.short.example. 259200 IN A 1.2.3.10"},
+		{"cut.short.example.", "NS", "NOERROR", "", "cut.short.example. 259200 IN NS ns.cut.short.example.", "ns.cut.short.example. 259200 IN A 1.2.3.10"},
+		{"one.short.example.", "A", "NOERROR", "one.short.example. 60 IN CNAME two.short.example.; two.short.example. 60 IN CNAME one.short.example.", "", ""},
+		{"in.short.example.", "A", "NOERROR", "in.short.example. 60 IN CNAME host.cut.short.example.", "", ""},
+		{"a.b.wc.short.example.", "A", "NOERROR", "a.b.wc.short.example. 60 IN CNAME short.example.; short.example. 86400 IN A 1.2.3.4", "", ""},
 		{"www.elsewhere.example.", "A", "REFUSED", "", "", ""},
 		{".", "NS", "REFUSED", "", "", ""},
 		{"testingsmtp.org.", "AXFR", "REFUSED", "", "", ""},
@@ -147,7 +199,7 @@ func TestAnswers(t *testing.T) {
 		if dns.RcodeToString[a.Rcode] != c.rcode || section(a.Answer) != c.answer || section(a.Ns) != c.auth || section(a.Extra) != c.more || a.Id != m.Id || a.Question[0] != m.Question[0] {
 			t.Errorf("%s %s = %s\n answer %q; want %q\n authority %q; want %q\n additional %q; want %q", c.name, c.kind, dns.RcodeToString[a.Rcode], section(a.Answer), c.answer, section(a.Ns), c.auth, section(a.Extra), c.more)
 		}
-		if want := c.rcode != "REFUSED" && !strings.HasSuffix(c.name, ".del.testingsmtp.org."); a.Authoritative != want {
+		if want := c.rcode != "REFUSED" && !strings.HasSuffix(c.name, ".del.testingsmtp.org.") && !strings.HasSuffix(c.name, "cut.short.example."); a.Authoritative != want {
 			t.Errorf("%s %s: AA %v; want %v", c.name, c.kind, a.Authoritative, want)
 		}
 	}
@@ -157,6 +209,14 @@ func TestLoopEnds(t *testing.T) {
 	a, _ := ask(t, compiled(t, zoneText), new(dns.Msg).SetQuestion("loop.testingsmtp.org.", dns.TypeA), false)
 	if a.Rcode != dns.RcodeSuccess || len(a.Answer) > maxChase {
 		t.Errorf("CNAME loop: %v, %d records", a.Rcode, len(a.Answer))
+	}
+	text := ".c.org:1.2.3.4:ns.c.org\n"
+	for i := range 20 {
+		text += fmt.Sprintf("C%d.c.org:%d.c.org\n", i, i+1)
+	}
+	a, _ = ask(t, compiled(t, text), new(dns.Msg).SetQuestion("0.c.org.", dns.TypeA), false)
+	if a.Rcode != dns.RcodeSuccess || len(a.Answer) != maxChase {
+		t.Errorf("CNAME chain: %v, %d records; want %d", a.Rcode, len(a.Answer), maxChase)
 	}
 }
 
@@ -212,6 +272,7 @@ func TestPackets(t *testing.T) {
 		{"pointer to itself", good[:12] + "\xc0\x0c\x00\x01\x00\x01", 1}, {"label type 0x40", good[:12] + "\x40a\x00\x00\x01\x00\x01", 1},
 		{"no end", good[:20], 1}, {"128 labels", good[:12] + strings.Repeat("\x01a", 128) + "\x00\x00\x01\x00\x01", 1},
 		{"NOTIFY", "\x12\x34\x20\x00" + good[4:], 4}, {"UPDATE", "\x12\x34\x28\x00" + good[4:], 4}, {"class CH", good[:len(good)-1] + "\x03", 5}, {"class ANY", good[:len(good)-1] + "\xff", 5},
+		{"more after the question", good + "\x00", 1}, {"OPT beyond the end", good[:11] + "\x01" + good[12:] + "\x00\x00\x29\x04", 1}, {"QTYPE OPT", good[:len(good)-3] + "\x29" + good[len(good)-2:], 1},
 		{"two OPT", good[:11] + "\x02" + good[12:] + strings.Repeat("\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00", 2), 1},
 		{"OPT with a name", good[:11] + "\x01" + good[12:] + "\x01a\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00", 1},
 		{"option beyond its end", good[:11] + "\x01" + good[12:] + "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x09", 1},
@@ -240,20 +301,10 @@ func TestLineErrors(t *testing.T) {
 	}
 }
 
-func FuzzPacket(f *testing.F) {
-	d := compiled(f, zoneText)
-	f.Add([]byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04mail\x0btestingsmtp\x03org\x00\x00\x01\x00\x01"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var q Query
-		out, _ := d.Answer(nil, b, []byte{127, 0, 0, 1}, false, time.Time{}, &q)
-		if len(out) > maxUDP {
-			t.Errorf("answer of %d bytes over UDP", len(out))
-		}
-	})
-}
-
 func FuzzLine(f *testing.F) {
-	f.Add(zoneText)
+	for line := range strings.Lines(zoneText) {
+		f.Add(line)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
 		src := &table{}
 		if err := Compile(strings.NewReader(s), 1, func(k, v []byte) error { src.keys, src.vals = append(src.keys, k), append(src.vals, v); return nil }); err != nil {

@@ -41,11 +41,17 @@ const (
 
 const (
 	maxFields = 15
-	txtPart   = 127 // bytes of a string that a ' line is cut into
+	txtPart   = 127   // bytes of a string that a ' line is cut into
+	maxData   = 65535 // bytes of a record's data (RFC 1035 §3.2.1)
 )
 
-// ErrProtocol says that a name is longer than DNS allows.
+// ErrProtocol says that a name is longer than DNS allows, or that an S line
+// lacks its port.
 var ErrProtocol = errors.New("protocol error")
+
+// ErrRead wraps what went wrong in reading lines; other errors of Compile are
+// about a line or come from put.
+var ErrRead = errors.New("unable to read line")
 
 // LineError is a line that cannot be read.
 type LineError struct {
@@ -57,15 +63,16 @@ func (e *LineError) Error() string {
 	return fmt.Sprintf("unable to parse data line %d: %s", e.Line, e.Why)
 }
 
-// Compile reads data lines and puts each record, in order. serial is the
-// default serial number of SOA records (the data file's time of change).
+// Compile reads data lines and puts each record, in the order of the lines.
+// serial is the default serial number of SOA records (the data file's time of
+// change, in seconds). A bad line ends it with a LineError or ErrProtocol.
 func Compile(r io.Reader, serial uint32, put func(key, val []byte) error) error {
 	c := &compiler{serial: serial, put: put}
 	in := bufio.NewReader(r)
 	for n := 1; ; n++ {
 		line, err := in.ReadString('\n')
 		if err != nil && err != io.EOF {
-			return err
+			return fmt.Errorf("%w: %w", ErrRead, err)
 		}
 		if text := strings.TrimRight(line, " \t\n"); text != "" && text[0] != '#' && text[0] != '-' {
 			if lerr := c.line(text); lerr != nil {
@@ -92,7 +99,7 @@ type compiler struct {
 // kinds of lines by their first byte.
 var kinds = map[byte]func(c *compiler, kind byte) error{
 	'.': (*compiler).nameServer, '&': (*compiler).nameServer, '=': (*compiler).host, '+': (*compiler).host, '@': (*compiler).mail,
-	'\'': (*compiler).text, '^': (*compiler).pointer, 'C': (*compiler).pointer, 'Z': (*compiler).soa, ':': (*compiler).generic, '%': (*compiler).location,
+	'\'': (*compiler).text, '^': (*compiler).pointer, 'C': (*compiler).pointer, 'S': (*compiler).service, 'Z': (*compiler).soa, ':': (*compiler).generic, '%': (*compiler).location,
 }
 
 func (c *compiler) line(text string) error {
@@ -111,9 +118,10 @@ type record struct {
 	b []byte
 }
 
-// start begins a record with its type, location, ttl and timestamp; the last
-// two fields are at and at+1 in the line.
-func (c *compiler) start(kind uint16, ttl uint32, at int) *record {
+// start begins a record with its type, location, ttl and timestamp; timestamp
+// and location are the fields at and at+1 of the line. Of ttl the low 32 bits
+// count.
+func (c *compiler) start(kind uint16, ttl uint64, at int) *record {
 	b := binary.BigEndian.AppendUint16(nil, kind)
 	if lo := c.f[at+1]; lo != "" {
 		var two [2]byte
@@ -126,7 +134,7 @@ func (c *compiler) start(kind uint16, ttl uint32, at int) *record {
 	} else {
 		b = append(b, '=')
 	}
-	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint32(b, uint32(ttl))
 	return &record{c, append(b, stamp(c.f[at])...)}
 }
 
@@ -152,6 +160,13 @@ func (r *record) add(p ...byte) *record { r.b = append(r.b, p...); return r }
 // finish puts the record under its owner; a leading * label makes it a
 // wildcard of its parent.
 func (r *record) finish(owner []byte) error {
+	header := valueHeader
+	if r.b[2] == '>' {
+		header += 2
+	}
+	if n := len(r.b) - header; n > maxData {
+		return &LineError{Why: fmt.Sprintf("record of %d bytes; at most %d", n, maxData)}
+	}
 	if len(owner) > 2 && owner[0] == 1 && owner[1] == '*' {
 		owner = owner[2:]
 		r.b[2] -= '=' - '*'
@@ -220,9 +235,9 @@ func (c *compiler) nameServer(kind byte) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return ErrProtocol
 	}
-	ttl := uint32(number(c.f[3], ttlNS))
+	ttl := number(c.f[3], ttlNS)
 	if kind == '.' {
-		soaTTL := uint32(ttlNegative)
+		soaTTL := uint64(ttlNegative)
 		if ttl == 0 {
 			soaTTL = 0
 		}
@@ -238,7 +253,7 @@ func (c *compiler) nameServer(kind byte) error {
 }
 
 // address puts an A record, if there is an address.
-func (c *compiler) address(ip string, ttl uint32, at int, owner []byte) error {
+func (c *compiler) address(ip string, ttl uint64, at int, owner []byte) error {
 	a, ok := ip4(ip)
 	if !ok {
 		return nil
@@ -259,7 +274,7 @@ func (c *compiler) host(kind byte) error {
 	if err != nil {
 		return err
 	}
-	ttl := uint32(number(c.f[2], ttlPositive))
+	ttl := number(c.f[2], ttlPositive)
 	if err := c.address(c.f[1], ttl, 3, d); err != nil {
 		return err
 	}
@@ -280,7 +295,7 @@ func (c *compiler) mail(byte) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return ErrProtocol
 	}
-	ttl := uint32(number(c.f[4], ttlPositive))
+	ttl := number(c.f[4], ttlPositive)
 	dist := uint16(number(c.f[3], 0))
 	if err := c.start(TypeMX, ttl, 5).add(byte(dist>>8), byte(dist)).add(d2...).finish(d1); err != nil {
 		return err
@@ -293,7 +308,7 @@ func (c *compiler) text(byte) error {
 	if err != nil {
 		return err
 	}
-	r := c.start(TypeTXT, uint32(number(c.f[2], ttlPositive)), 3)
+	r := c.start(TypeTXT, number(c.f[2], ttlPositive), 3)
 	for t := unescape(c.f[1]); len(t) > 0; {
 		n := min(len(t), txtPart)
 		r.add(byte(n)).add(t[:n]...)
@@ -312,7 +327,7 @@ func (c *compiler) pointer(kind byte) error {
 	if kind == 'C' {
 		t = TypeCNAME
 	}
-	return c.start(t, uint32(number(c.f[2], ttlPositive)), 3).add(d2...).finish(d1)
+	return c.start(t, number(c.f[2], ttlPositive), 3).add(d2...).finish(d1)
 }
 
 func (c *compiler) soa(byte) error {
@@ -323,7 +338,7 @@ func (c *compiler) soa(byte) error {
 		return ErrProtocol
 	}
 	times := soaTimes(uint32(number(c.f[3], uint64(c.serial))), uint32(number(c.f[4], 16384)), uint32(number(c.f[5], 2048)), uint32(number(c.f[6], 1048576)), uint32(number(c.f[7], 2560)))
-	return c.start(TypeSOA, uint32(number(c.f[8], ttlNegative)), 9).add(mname...).add(rname...).add(times...).finish(d)
+	return c.start(TypeSOA, number(c.f[8], ttlNegative), 9).add(mname...).add(rname...).add(times...).finish(d)
 }
 
 // prohibited are types that have lines of their own.
@@ -338,16 +353,39 @@ func (c *compiler) generic(byte) error {
 	if name, no := prohibited[t]; no {
 		return &LineError{Why: "type " + name + " prohibited"}
 	}
-	return c.start(t, uint32(number(c.f[3], ttlPositive)), 4).add(unescape(c.f[2])...).finish(d)
+	return c.start(t, number(c.f[3], ttlPositive), 4).add(unescape(c.f[2])...).finish(d)
 }
 
-// location is a client prefix: \0%prefix gives a two-byte location.
+// service is Debian's S line: SRV (RFC 2782). Port, priority and weight come in
+// this order; only the port must be there.
+func (c *compiler) service(byte) error {
+	d1, err1 := Name(c.f[0])
+	d2, err2 := Name(withDefault(c.f[2], "srv", c.f[0]))
+	if err := errors.Join(err1, err2); err != nil || !startsWithDigit(c.f[3]) {
+		return ErrProtocol
+	}
+	ttl := number(c.f[6], ttlPositive)
+	r := c.start(TypeSRV, ttl, 7)
+	for _, f := range []int{4, 5, 3} {
+		n := uint16(number(c.f[f], 0))
+		r.add(byte(n>>8), byte(n))
+	}
+	if err := r.add(d2...).finish(d1); err != nil {
+		return err
+	}
+	return c.address(c.f[1], ttl, 7, d2)
+}
+
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
+// location is a prefix of clients' addresses: the key \0%prefix has their
+// location of two bytes. Prefixes longer than an address match nobody.
 func (c *compiler) location(byte) error {
 	var lo [2]byte
 	copy(lo[:], c.f[0])
 	key := []byte{0, '%'}
-	rest := c.f[1]
-	for i := 0; i < 4; i++ {
+	for rest := c.f[1]; ; {
+		rest = strings.TrimLeft(rest, ".")
 		n := 0
 		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
 			n++
@@ -356,10 +394,7 @@ func (c *compiler) location(byte) error {
 			break
 		}
 		key = append(key, byte(number(rest[:n], 0)))
-		if n == len(rest) || rest[n] != '.' {
-			break
-		}
-		rest = rest[n+1:]
+		rest = rest[n:]
 	}
 	return c.put(key, lo[:])
 }

@@ -4,31 +4,46 @@ package dnsdata
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"time"
 )
 
-// Source is where records are: data.cdb.
+// Source is where records are: data.cdb. What it gives must not change while an
+// answer is composed.
 type Source interface {
+	// Each calls fn with each value of key until fn says false.
 	Each(key []byte, fn func(val []byte) bool) error
+	// All calls fn with each record until fn says false.
 	All(fn func(key, val []byte) bool) error
 }
 
-// maxAncestors bounds the names without records that are remembered because
-// names below them have some.
-const maxAncestors = 4 << 20
+const (
+	// maxAncestors bounds the names that are remembered because names below
+	// them have records; further ones count as not existing.
+	maxAncestors = 4 << 20
+	// maxRecords is the records of one name, or wildcard, that count.
+	maxRecords = 1024
+	// valueHeader is the bytes of a record before its data: type, marker, ttl,
+	// timestamp. A location adds two.
+	valueHeader = 15
+	// maxTTL is the greatest time to live; greater ones would count as 0
+	// (RFC 2181 §8).
+	maxTTL = 1<<31 - 1
+)
 
 // Data is zone data open for answers; it may be used by many goroutines.
 type Data struct {
 	src       Source
-	ancestors map[string]struct{} // names above others, whether or not they have records
+	seed      maphash.Seed
+	ancestors map[uint64]struct{} // hashes of names above others, with or without records
 }
 
 // Open reads through the data once, to know which names have others below
-// them.
+// them: a look-up by name cannot tell (RFC 8020). Its errors are those of src.
 func Open(src Source) (*Data, error) {
-	d := &Data{src: src, ancestors: make(map[string]struct{})}
+	d := &Data{src: src, seed: maphash.MakeSeed(), ancestors: make(map[uint64]struct{})}
 	err := src.All(func(key, val []byte) bool {
-		if nameLen(key) != len(key) || len(key) < 2 || len(val) < 15 {
+		if len(key) < 2 || nameLen(key) != len(key) || len(val) < valueHeader {
 			return true
 		}
 		up := key
@@ -36,10 +51,11 @@ func Open(src Source) (*Data, error) {
 			up = parent(key)
 		}
 		for len(up) > 1 && len(d.ancestors) < maxAncestors {
-			if _, known := d.ancestors[string(up)]; known {
+			h := maphash.Bytes(d.seed, up)
+			if _, known := d.ancestors[h]; known {
 				break
 			}
-			d.ancestors[string(up)] = struct{}{}
+			d.ancestors[h] = struct{}{}
 			up = parent(up)
 		}
 		return true
@@ -47,7 +63,7 @@ func Open(src Source) (*Data, error) {
 	return d, err
 }
 
-// rr is a record found: where its data begin in the source.
+// rr is a record found; its data lie in the source.
 type rr struct {
 	kind uint16
 	ttl  uint32
@@ -60,7 +76,8 @@ type client struct {
 	now time.Time
 }
 
-// location finds a client's, by the longest prefix of its IPv4 address.
+// location finds a client's, by the longest prefix of its IPv4 address; other
+// addresses have only the empty prefix.
 func (d *Data) location(ip []byte) (loc [2]byte, err error) {
 	if len(ip) != 4 {
 		ip = nil
@@ -68,8 +85,9 @@ func (d *Data) location(ip []byte) (loc [2]byte, err error) {
 	for n := len(ip); n >= 0; n-- {
 		found := false
 		err = d.src.Each(append([]byte{0, '%'}, ip[:n]...), func(val []byte) bool {
-			found = len(val) == 2
-			copy(loc[:], val)
+			if found = len(val) == 2; found {
+				copy(loc[:], val)
+			}
 			return false
 		})
 		if err != nil || found {
@@ -80,21 +98,21 @@ func (d *Data) location(ip []byte) (loc [2]byte, err error) {
 }
 
 // records are those of a name, or of the wildcard below it, that this client
-// sees now.
+// sees now. Of a location 00 all clients see them.
 func (d *Data) records(c client, key []byte, wildcard bool) (out []rr, err error) {
 	plain, located := byte('='), byte('>')
 	if wildcard {
 		plain, located = '*', '+'
 	}
 	err = d.src.Each(key, func(val []byte) bool {
-		if len(val) < 15 {
+		if len(val) < valueHeader {
 			return true
 		}
 		rest := val[3:]
 		switch val[2] {
 		case plain:
 		case located:
-			if len(rest) < 14 || [2]byte(rest[:2]) != c.loc {
+			if len(val) < valueHeader+2 || [2]byte(rest[:2]) != c.loc {
 				return true
 			}
 			rest = rest[2:]
@@ -104,7 +122,7 @@ func (d *Data) records(c client, key []byte, wildcard bool) (out []rr, err error
 		if ttl, ok := c.visible(binary.BigEndian.Uint32(rest), binary.BigEndian.Uint64(rest[4:])); ok {
 			out = add(out, rr{binary.BigEndian.Uint16(val), ttl, rest[12:]})
 		}
-		return true
+		return len(out) < maxRecords
 	})
 	return out, err
 }
@@ -112,82 +130,105 @@ func (d *Data) records(c client, key []byte, wildcard bool) (out []rr, err error
 // add adds a record that is not there yet; all of one type get the least of
 // their times to live (RFC 2181 §5).
 func add(out []rr, r rr) []rr {
+	known := false
+	for _, o := range out {
+		if o.kind == r.kind {
+			r.ttl = min(r.ttl, o.ttl)
+			known = known || string(o.data) == string(r.data)
+		}
+	}
 	for i := range out {
-		if out[i].kind != r.kind {
-			continue
+		if out[i].kind == r.kind {
+			out[i].ttl = r.ttl
 		}
-		if string(out[i].data) == string(r.data) {
-			out[i].ttl = min(out[i].ttl, r.ttl)
-			return out
-		}
-		least := min(out[i].ttl, r.ttl)
-		out[i].ttl, r.ttl = least, least
+	}
+	if known {
+		return out
 	}
 	return append(out, r)
 }
 
-// visible says whether a record counts now, and its time to live: a timestamp
-// with a ttl is when it begins, one without when it ends.
+// taiEpoch is the TAI64 label of the Unix epoch.
+const taiEpoch = 1<<62 + 10
+
+// visible says whether a record counts now, and its time to live in seconds: a
+// timestamp with a ttl is when it begins, one without when it ends.
 func (c client) visible(ttl uint32, stamp uint64) (uint32, bool) {
-	if stamp == 0 {
-		return ttl, true
-	}
-	at := int64(stamp - 1<<62 - 10)
-	now := c.now.Unix()
-	if ttl != 0 {
-		return ttl, now >= at
-	}
-	if now >= at {
+	now := uint64(c.now.Unix() + taiEpoch)
+	switch {
+	case stamp == 0:
+		return min(ttl, maxTTL), true
+	case ttl != 0:
+		return min(ttl, maxTTL), stamp < now
+	case stamp < now:
 		return 0, false
 	}
-	return uint32(min(max(at-now, 2), 3600)), true
+	return uint32(min(max(stamp-now, 2), 3600)), true
 }
 
-// exists says whether a name has records, or names below it.
+// exists says whether a name has records, or names below it (an empty
+// non-terminal), and gives its records.
 func (d *Data) exists(c client, key []byte) (bool, []rr, error) {
 	records, err := d.records(c, key, false)
 	if err != nil || len(records) > 0 {
 		return len(records) > 0, records, err
 	}
-	_, above := d.ancestors[string(key)]
+	_, above := d.ancestors[maphash.Bytes(d.seed, key)]
 	return above, nil, nil
 }
 
-// zone is the nearest ancestor of a name with NS records.
+// zone is a name with NS records: the top of a zone of ours, or where it is
+// delegated.
 type zone struct {
 	apex []byte
 	soa  *rr // nil at a delegation
 	ns   []rr
 }
 
-// control finds the zone that a name is in; nil where we have none.
-func (d *Data) control(c client, name []byte, above bool) (*zone, error) {
+// control finds the zone that answers for a name: the nearest name above it, or
+// itself, with SOA and NS; below that, the highest delegation takes it away.
+// nil where we have neither.
+func (d *Data) control(c client, name []byte) (*zone, error) {
+	var cut *zone
 	for n := name; ; n = parent(n) {
-		if !above {
-			records, err := d.records(c, n, false)
-			if err != nil {
-				return nil, err
-			}
-			z := &zone{apex: n}
-			for i := range records {
-				switch records[i].kind {
-				case TypeNS:
-					z.ns = append(z.ns, records[i])
-				case TypeSOA:
-					if z.soa == nil {
-						z.soa = &records[i]
-					}
-				}
-			}
-			if len(z.ns) > 0 {
-				return z, nil
-			}
+		z, err := d.top(c, n)
+		switch {
+		case err != nil:
+			return nil, err
+		case z != nil && z.soa == nil:
+			cut = z
+		case z != nil && cut == nil:
+			return z, nil
+		case z != nil || len(n) <= 1:
+			return cut, nil
 		}
-		above = false
 		if len(n) <= 1 {
-			return nil, nil
+			return cut, nil
 		}
 	}
+}
+
+// top is the zone that begins at a name; nil where none does.
+func (d *Data) top(c client, name []byte) (*zone, error) {
+	records, err := d.records(c, name, false)
+	if err != nil {
+		return nil, err
+	}
+	z := &zone{apex: name}
+	for i := range records {
+		switch records[i].kind {
+		case TypeNS:
+			z.ns = append(z.ns, records[i])
+		case TypeSOA:
+			if z.soa == nil {
+				z.soa = &records[i]
+			}
+		}
+	}
+	if len(z.ns) == 0 {
+		return nil, nil
+	}
+	return z, nil
 }
 
 // find looks a name up within its zone: its own records, else those of the

@@ -11,17 +11,19 @@ const (
 )
 
 // Name reads a name with dots into its wire form. Empty labels do not count;
-// \ooo is a byte in octal, any other \c is c.
+// \ooo is a byte in octal, any other \c is c. Too long a label or name is
+// ErrProtocol.
 func Name(s string) ([]byte, error) {
 	var out, label []byte
 	flush := func() bool {
+		if len(label) == 0 {
+			return true
+		}
 		if len(label) > maxLabel || len(out)+len(label)+2 > maxName {
 			return false
 		}
-		if len(label) > 0 {
-			out = append(append(out, byte(len(label))), label...)
-			label = label[:0]
-		}
+		out = append(append(out, byte(len(label))), label...)
+		label = label[:0]
 		return true
 	}
 	for i := 0; i < len(s); i++ {

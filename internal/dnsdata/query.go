@@ -24,24 +24,32 @@ const (
 )
 
 const (
-	headerLen  = 12
-	maxUDP     = 1232 // bytes of an answer over UDP (RFC 9715)
-	minUDP     = 512
-	maxTCP     = 65535
-	classIN    = 1
-	edeNotAuth = 20 // extended DNS error: not authoritative (RFC 8914)
+	headerLen = 12
+	maxUDP    = 1232 // bytes of an answer over UDP (RFC 9715)
+	minUDP    = 512
+	maxTCP    = 65535
+	classIN   = 1
+	flagDO    = 0x8000 // in the OPT record (RFC 3225)
 )
 
-// Query is a question that was read.
+// Extended DNS errors (RFC 8914).
+const (
+	edeNone       = 0
+	edeProhibited = 18
+	edeNotAuth    = 20
+)
+
+// Query is a question that was read. Name lies in the packet.
 type Query struct {
 	ID     uint16
 	Flags  uint16
-	Name   []byte // wire form, in the case of the client
+	Name   []byte // wire form, in the case of the client; nil where it could not be read
 	Type   uint16
 	Class  uint16
 	EDNS   bool
 	size   int // what the client can take over UDP
 	badVer bool
+	wantDO bool
 }
 
 // verdicts on a packet.
@@ -91,9 +99,12 @@ func (q *Query) additional(b []byte, count int) int {
 			if q.EDNS || n != 1 || !validOptions(data[:length]) {
 				return rcodeFormErr
 			}
-			q.EDNS, q.size, q.badVer = true, min(max(int(size), minUDP), maxUDP), ttl>>16&0xff != 0
+			q.EDNS, q.size, q.badVer, q.wantDO = true, min(max(int(size), minUDP), maxUDP), ttl>>16&0xff != 0, ttl&flagDO != 0
 		}
 		b = data[length:]
+	}
+	if len(b) > 0 {
+		return rcodeFormErr
 	}
 	if q.badVer {
 		return rcodeBadVers

@@ -16,14 +16,30 @@ type writer struct {
 
 // refusal is an answer without records.
 func refusal(out []byte, q *Query, rcode int) []byte {
-	a := &answer{rcode: rcode}
+	return refuse(out, q, rcode, edeNone)
+}
+
+// refuse is refusal with an extended error for who speaks EDNS.
+func refuse(out []byte, q *Query, rcode int, ede uint16) []byte {
+	a := &answer{rcode: rcode, ede: ede}
 	return a.write(out, q, maxTCP)
 }
 
-// write writes the answer within limit: first without the additional section,
-// then cut to the question, with TC and without a record (RFC 2181 §9).
+// How much of an answer is left out.
+const (
+	cutNothing = iota
+	cutAdditional
+	cutAll
+)
+
+// write writes the answer within limit: else without the additional section,
+// unless that is the glue of a delegation (RFC 9471), else with TC and no record
+// (RFC 2181 §9).
 func (a *answer) write(out []byte, q *Query, limit int) []byte {
-	for _, cut := range []int{0, 1, 2} {
+	for cut := cutNothing; cut <= cutAll; cut++ {
+		if cut == cutAdditional && a.referral {
+			continue
+		}
 		b := a.attempt(out, q, cut)
 		if len(b)-len(out) <= limit {
 			return b
@@ -35,14 +51,14 @@ func (a *answer) write(out []byte, q *Query, limit int) []byte {
 func (a *answer) attempt(out []byte, q *Query, cut int) []byte {
 	w := &writer{b: out, start: len(out), names: make(map[string]int)}
 	flags := uint16(flagQR) | q.Flags&(flagRD|0x7800) | uint16(a.rcode&15)
-	if a.aa && a.rcode != rcodeRefused {
+	if a.aa {
 		flags |= flagAA
 	}
 	sections := [][]placed{a.answers, a.authority, a.additional}
-	if cut >= 1 {
+	if cut >= cutAdditional {
 		sections[2] = nil
 	}
-	if cut >= 2 {
+	if cut >= cutAll {
 		sections[0], sections[1] = nil, nil
 		flags |= flagTC
 	}
@@ -67,7 +83,7 @@ func (a *answer) attempt(out []byte, q *Query, cut int) []byte {
 		}
 	}
 	if q.EDNS {
-		w.opt(a.rcode)
+		w.opt(a.rcode, a.ede, q.wantDO)
 	}
 	return w.b
 }
@@ -134,16 +150,22 @@ func (w *writer) compressed(data []byte, skip, n int) {
 	w.b = append(w.b, data...)
 }
 
-// opt writes our EDNS record, with an extended error where we are the wrong
-// ones to ask.
-func (w *writer) opt(rcode int) {
+// opt writes our EDNS record, with DO as it came (RFC 3225 §3).
+func (w *writer) opt(rcode int, ede uint16, wantDO bool) {
 	w.b = append(w.b, 0)
 	w.u16(TypeOPT)
 	w.u16(maxUDP)
-	w.b = append(w.b, byte(rcode>>4), 0, 0, 0)
-	if rcode != rcodeRefused {
+	w.u16(uint16(rcode>>4) << 8)
+	if wantDO {
+		w.u16(flagDO)
+	} else {
+		w.u16(0)
+	}
+	if ede == edeNone {
 		w.u16(0)
 		return
 	}
-	w.b = append(w.b, 0, 6, 0, 15, 0, 2, 0, edeNotAuth)
+	for _, n := range []uint16{6, 15, 2, ede} { // RDLEN, option, its length, code
+		w.u16(n)
+	}
 }

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: ISC
+
+package dnsdata
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"quill/internal/cdb"
+)
+
+// question is a packet that asks for mail.testingsmtp.org A.
+const question = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04mail\x0btestingsmtp\x03org\x00\x00\x01\x00\x01"
+
+// FuzzPacket: no packet and no data.cdb make Answer panic; answers over UDP
+// stay small, and what comes back can be read.
+func FuzzPacket(f *testing.F) {
+	good := database(f, zoneText)
+	f.Add([]byte(question), []byte(nil))
+	f.Add([]byte(question[:11]+"\x01"+question[12:]+"\x00\x00\x29\x10\x00\x00\x00\x80\x00\x00\x00"), []byte(nil))
+	f.Add([]byte(question), good)
+	f.Fuzz(func(t *testing.T, packet, data []byte) {
+		trusted := len(data) == 0
+		if trusted {
+			data = good
+		}
+		m, err := cdb.FromBytes(data)
+		if err != nil {
+			return
+		}
+		d, err := Open(m)
+		if err != nil && trusted {
+			t.Fatal(err)
+		}
+		var q Query
+		out, _ := d.Answer(nil, packet, []byte{127, 0, 0, 1}, false, time.Unix(1e9, 0), &q)
+		if len(out) > maxUDP {
+			t.Errorf("answer of %d bytes over UDP", len(out))
+		}
+		if trusted && len(out) > 0 {
+			if err := new(dns.Msg).Unpack(out); err != nil {
+				t.Errorf("answer to %q cannot be read: %v", packet, err)
+			}
+		}
+	})
+}
+
+// TestDamagedData: each byte of a database flipped, and each length of it: an
+// answer or SERVFAIL, no panic.
+func TestDamagedData(t *testing.T) {
+	good := database(t, ".testingsmtp.org:127.0.0.206:ns\n@testingsmtp.org:127.0.0.206:mail.testingsmtp.org\nCwww.testingsmtp.org:mail.testingsmtp.org\n")
+	try := func(data []byte) {
+		m, err := cdb.FromBytes(data)
+		if err != nil {
+			return
+		}
+		d, _ := Open(m)
+		for _, p := range []string{question, question[:12] + question[17:len(question)-4] + "\x00\x0f\x00\x01", question[:12] + "\x03www" + question[17:]} {
+			var q Query
+			if out, _ := d.Answer(nil, []byte(p), []byte{127, 0, 0, 1}, true, time.Now(), &q); len(out) < headerLen {
+				t.Fatalf("answer of %d bytes", len(out))
+			}
+		}
+	}
+	for i := range good {
+		for _, flip := range []byte{1, 0x80, 0xff} {
+			bad := append([]byte(nil), good...)
+			bad[i] ^= flip
+			try(bad)
+		}
+		try(good[:i])
+	}
+}
+
+// TestHostileRecords: records that tinydns-data would never make.
+func TestHostileRecords(t *testing.T) {
+	val := func(kind uint16, marker byte, data string) []byte {
+		b := append(binary.BigEndian.AppendUint16(nil, kind), marker)
+		return append(append(b, make([]byte, 12)...), data...)
+	}
+	s := &table{}
+	put := func(key string, v []byte) { s.keys, s.vals = append(s.keys, []byte(key)), append(s.vals, v) }
+	put("\x01a\x00", val(TypeNS, '=', "\x00"))
+	put("\x01a\x00", val(TypeSOA, '=', "short"))
+	for _, data := range []string{"", "\x00", "\x00\x0a", "\x00\x0a\x01h\x00junk\x40", "\x00\x0a\x40", "\x00\x0a\xc0\x0c", "\x00\x0a\x00\x40\x41"} {
+		put("\x01a\x00", val(TypeMX, '=', data))
+		put("\x01a\x00", val(TypeCNAME, '*', data))
+	}
+	put("\x01h\x00", val(TypeA, '=', "not an address"))
+	put("\x01a\x00", []byte{0})
+	put("\x01a\x00", val(TypeA, '>', "")[:valueHeader])
+	put("\x00%", []byte("too long"))
+	put("\x40", val(TypeA, '=', "1234"))
+	put("", nil)
+	d, err := Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"\x01a\x00", "\x01b\x01a\x00", "\x00"} {
+		for _, kind := range []string{"\x00\x0f", "\x00\x05", "\x00\x01", "\x00\x06", "\x00\x02", "\x00\xff", "\x00\x2b"} {
+			var q Query
+			d.Answer(nil, []byte(question[:12]+name+kind+"\x00\x01"), []byte{127, 0, 0, 1}, true, time.Now(), &q)
+		}
+	}
+}
+
+// broken is a source that cannot be read.
+type broken struct{}
+
+func (broken) Each([]byte, func([]byte) bool) error { return errors.New("broken") }
+func (broken) All(func(k, v []byte) bool) error     { return nil }
+
+func TestUnreadableData(t *testing.T) {
+	d, err := Open(broken{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, status := ask(t, d, new(dns.Msg).SetQuestion("a.org.", dns.TypeA), false)
+	if a.Rcode != dns.RcodeServerFailure || a.Authoritative || status != '-' {
+		t.Errorf("unreadable data: %v, AA %v, %c; want SERVFAIL without AA, -", a.Rcode, a.Authoritative, status)
+	}
+}
+
+// TestTimes: what is seen when, and for how long.
+func TestTimes(t *testing.T) {
+	at := uint64(taiEpoch + 1000)
+	for _, c := range []struct {
+		ttl   uint32
+		stamp uint64
+		now   int64
+		want  uint32
+		ok    bool
+	}{
+		{60, 0, 0, 60, true}, {0, 0, 0, 0, true}, {1 << 31, 0, 0, maxTTL, true},
+		{60, at, 999, 60, false}, {60, at, 1000, 60, false}, {60, at, 1001, 60, true},
+		{0, at, 500, 500, true}, {0, at, 999, 2, true}, {0, at, 1000, 2, true}, {0, at, 1001, 0, false}, {0, at + 1e6, 1000, 3600, true},
+		{60, 1<<64 - 1, 1000, 60, false}, {0, 1<<64 - 1, 1000, 3600, true}, {60, 1, 1000, 60, true}, {0, 1, 1000, 0, false},
+	} {
+		ttl, ok := client{now: time.Unix(c.now, 0)}.visible(c.ttl, c.stamp)
+		if ok != c.ok || ok && ttl != c.want {
+			t.Errorf("visible(%d, %x) at %d = %d, %v; want %d, %v", c.ttl, c.stamp, c.now, ttl, ok, c.want, c.ok)
+		}
+	}
+}
+
+// TestLocations: the longest prefix of a client's address counts.
+func TestLocations(t *testing.T) {
+	d := compiled(t, ".a:1.2.3.4:ns\n%no\n%in:10\n%de:10.1\n%me:10.1.2.3\n+a:1.1.1.1:9::no\n+a:2.2.2.2:9::in\n+a:3.3.3.3:9::de\n+a:4.4.4.4:9::me\n")
+	for ip, want := range map[string]string{"\x0a\x01\x02\x03": "4.4.4.4", "\x0a\x01\x02\x04": "3.3.3.3", "\x0a\x02\x00\x00": "2.2.2.2", "\x0b\x00\x00\x00": "1.1.1.1", strings.Repeat("\x0a", 16): "1.1.1.1"} {
+		var q Query
+		out, _ := d.Answer(nil, []byte(question[:12]+"\x01a\x00\x00\x01\x00\x01"), []byte(ip), false, time.Now(), &q)
+		a := new(dns.Msg)
+		if err := a.Unpack(out); err != nil || len(a.Answer) != 1 || a.Answer[0].(*dns.A).A.String() != want {
+			t.Errorf("answer for %x = %v, %v; want %s", ip, a.Answer, err, want)
+		}
+	}
+}
+
+// TestReferralKeepsGlue: a delegation whose glue has no room is TC, not half of
+// it (RFC 9471).
+func TestReferralKeepsGlue(t *testing.T) {
+	text := ".org:1.2.3.4:ns.org\n"
+	for i := range 20 {
+		text += fmt.Sprintf("&sub.org:10.0.0.%d:ns%d.sub.org\n", i, i)
+	}
+	a, _ := ask(t, compiled(t, text), new(dns.Msg).SetQuestion("x.sub.org.", dns.TypeA), false)
+	if !a.Truncated || a.Authoritative || len(a.Ns)+len(a.Extra) != 0 {
+		t.Errorf("referral: TC %v, AA %v, %d+%d records; want TC and none", a.Truncated, a.Authoritative, len(a.Ns), len(a.Extra))
+	}
+	b, _ := ask(t, compiled(t, text), new(dns.Msg).SetQuestion("x.sub.org.", dns.TypeA), true)
+	if b.Truncated || len(b.Ns) != 20 || len(b.Extra) != 20 {
+		t.Errorf("referral over TCP: TC %v, %d+%d records; want 20+20", b.Truncated, len(b.Ns), len(b.Extra))
+	}
+}
+
+// TestBigMessage: no compression pointer reaches beyond 14 bits; what is left
+// out at the limits is left out.
+func TestBigMessage(t *testing.T) {
+	text := ".org:1.2.3.4:ns.org\n"
+	for i := range maxRecords + 10 {
+		text += fmt.Sprintf("@big.org::a-host-with-a-long-name-%d.domain-%d.org:%d\n", i, i, i)
+	}
+	a, _ := ask(t, compiled(t, text), new(dns.Msg).SetQuestion("big.org.", dns.TypeMX), true)
+	if a.Truncated || len(a.Answer) != maxRecords {
+		t.Errorf("TCP: TC %v, %d records; want %d", a.Truncated, len(a.Answer), maxRecords)
+	}
+}
+
+// TestAmplification: ANY over UDP gives no more than three times what was
+// asked, for each name of the zone.
+func TestAmplification(t *testing.T) {
+	d := compiled(t, zoneText)
+	for _, name := range []string{"testingsmtp.org.", "mail.testingsmtp.org.", "short.example.", "txt.testingsmtp.org.", "x.del.testingsmtp.org.", "no.testingsmtp.org.", "elsewhere.example."} {
+		m := new(dns.Msg).SetQuestion(name, dns.TypeANY)
+		m.SetEdns0(4096, true)
+		b, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q Query
+		if out, _ := d.Answer(nil, b, []byte{127, 0, 0, 1}, false, time.Now(), &q); len(out) > 3*len(b) {
+			t.Errorf("%s ANY: %d bytes for %d", name, len(out), len(b))
+		}
+	}
+}
+
+// TestExtendedErrors: why it was refused, and DO as it came.
+func TestExtendedErrors(t *testing.T) {
+	d := compiled(t, zoneText)
+	for _, c := range []struct {
+		name string
+		kind uint16
+		want []uint16
+	}{{"testingsmtp.org.", dns.TypeA, nil}, {"x.example.", dns.TypeA, []uint16{edeNotAuth}}, {"testingsmtp.org.", dns.TypeAXFR, []uint16{edeProhibited}}} {
+		m := new(dns.Msg).SetQuestion(c.name, c.kind)
+		m.SetEdns0(1232, true)
+		a, _ := ask(t, d, m, false)
+		var got []uint16
+		for _, o := range a.IsEdns0().Option {
+			got = append(got, o.(*dns.EDNS0_EDE).InfoCode)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || !a.IsEdns0().Do() {
+			t.Errorf("%s %d: extended errors %v, DO %v; want %v, true", c.name, c.kind, got, a.IsEdns0().Do(), c.want)
+		}
+	}
+}
+
+// TestLineLimits: record data of 65535 bytes is taken, one more is not.
+func TestLineLimits(t *testing.T) {
+	none := func(k, v []byte) error { return nil }
+	for _, lo := range []string{"", ":::xx"} {
+		if err := Compile(strings.NewReader(":a:999:"+strings.Repeat("x", maxData)+lo), 1, none); err != nil {
+			t.Errorf("record of %d bytes: %v", maxData, err)
+		}
+		var le *LineError
+		if err := Compile(strings.NewReader("#\n:a:999:"+strings.Repeat("x", maxData+1)+lo), 1, none); !errors.As(err, &le) || le.Line != 2 {
+			t.Errorf("record of %d bytes: %v; want an error of line 2", maxData+1, err)
+		}
+	}
+}
