@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"quill/internal/dotqmail"
 	"quill/internal/exit"
 )
@@ -178,6 +180,30 @@ const grace = 100 * time.Millisecond
 func (c *capture) finish() {
 	c.r.SetReadDeadline(time.Now().Add(grace))
 	<-c.done
+	c.drain()
+}
+
+// drain takes what still lies in the pipe, without waiting: on a busy machine
+// the reader may not have come to it within its grace.
+func (c *capture) drain() {
+	raw, err := c.r.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 4096)
+	raw.Control(func(fd uintptr) {
+		for left := c.limit; left > 0; {
+			n, err := unix.Read(int(fd), buf[:min(left, int64(len(buf)))])
+			if err == unix.EINTR {
+				continue
+			}
+			if err != nil || n == 0 {
+				return
+			}
+			c.out.Write(buf[:n])
+			left -= int64(n)
+		}
+	})
 }
 
 func (c *capture) close() {
