@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -123,11 +124,14 @@ func TestTrace(t *testing.T) {
 	l := startLab(t)
 	id := l.send(t, netwatcher, "Subject: trace me\n\nx", sendmemail)
 	l.await("sendmemail", 1)
-	cmd := exec.Command(program("quill"), "trace", id)
-	cmd.Env = append(cmd.Environ(), "QMAILHOME="+l.dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("quill trace %s: %v\n%s", id, err, out)
+	var out []byte
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(string(out), "end msg "+id); time.Sleep(50 * time.Millisecond) {
+		cmd := exec.Command(program("quill"), "trace", id)
+		cmd.Env = append(cmd.Environ(), "QMAILHOME="+l.dir)
+		var err error
+		if out, err = cmd.CombinedOutput(); err != nil || time.Now().After(end) {
+			t.Fatalf("quill trace %s: %v; the way has no end after 20 s:\n%s", id, err, out)
+		}
 	}
 	for _, want := range []string{id, sendmemail, "success"} {
 		if !strings.Contains(string(out), want) {
