@@ -8,31 +8,51 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"quill/internal/mailid"
 )
 
 // Client submits records and messages to queued, many at once on one
-// connection. When the connection fails, everything that waits hears so, and
-// the client is of no more use.
+// connection: what several goroutines submit at the same time goes out in one
+// write. When the connection fails, everything that waits hears so, and the
+// client is of no more use.
 type Client struct {
 	conn *os.File
-	out  sync.Mutex // held while frames and who waits for them are put in order
 
 	mu      sync.Mutex
+	out     []byte // frames that wait to be written
+	spare   []byte // what was written last, to be used again
+	writing bool   // somebody writes, and goes on until nothing waits
 	pending []func(ok bool, text string, err error)
 	err     error
 }
 
+// maxSpare is the largest buffer that a client keeps.
+const maxSpare = 1 << 20
+
 // Dial connects to the queued of a home.
-func Dial(home string) (*Client, error) {
-	f, err := Connect(home)
+func Dial(home string) (*Client, error) { return newClient(Connect(home)) }
+
+// DialWait is Dial that waits while queued is being restarted.
+func DialWait(home string, limit time.Duration) (*Client, error) {
+	return newClient(ConnectWait(home, limit))
+}
+
+func newClient(f *os.File, err error) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{conn: f}
 	go c.hear()
 	return c, nil
+}
+
+// Err is why the client is of no more use, nil as long as it is.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // Close ends the connection.
@@ -52,16 +72,22 @@ func (c *Client) Record(kind Kind, id mailid.ID, rcpt int, text []byte, done fun
 
 // Submit hands a whole message over; done hears its id.
 func (c *Client) Submit(e *Envelope, message []byte, done func(id mailid.ID, err error)) {
-	b := AppendFrame(make([]byte, 0, len(message)+1024), FrameSender, AppendPart(nil, e.Sender, e.Params))
+	b := AppendPartFrame(make([]byte, 0, len(message)+1024), FrameSender, e.Sender, e.Params)
 	for _, r := range e.Recipients {
-		b = AppendFrame(b, FrameRecipient, AppendPart(nil, r.Addr, r.Params))
+		b = AppendPartFrame(b, FrameRecipient, r.Addr, r.Params)
 	}
 	for len(message) > 0 {
 		n := min(len(message), MaxChunk)
 		b = AppendFrame(b, FrameMessage, message[:n])
 		message = message[n:]
 	}
-	c.send(AppendFrame(b, FrameCommit), func(answer string, err error) {
+	c.SubmitFrames(AppendFrame(b, FrameCommit), done)
+}
+
+// SubmitFrames is Submit for a message that is in frames already; they are the
+// caller's again when it returns.
+func (c *Client) SubmitFrames(frames []byte, done func(id mailid.ID, err error)) {
+	c.send(frames, func(answer string, err error) {
 		id, ok := mailid.Parse(answer)
 		if err == nil && !ok {
 			err = ErrFrame
@@ -78,28 +104,43 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%s (exit code %d)", r.Text, r.Code) }
 
-// send writes frames that will get one answer.
+// send writes frames that will get one answer. Whoever finds nobody writing
+// writes for all who come meanwhile.
 func (c *Client) send(b []byte, done func(answer string, err error)) {
-	c.out.Lock()
-	defer c.out.Unlock()
 	c.mu.Lock()
-	err := c.err
-	if err == nil {
-		c.pending = append(c.pending, func(ok bool, text string, err error) {
-			if err == nil && !ok {
-				err = refusal(text)
-			}
-			done(text, err)
-		})
-	}
-	c.mu.Unlock()
-	if err != nil {
+	defer c.mu.Unlock()
+	if c.err != nil {
+		err := c.err
+		c.mu.Unlock()
 		done("", err)
+		c.mu.Lock()
 		return
 	}
-	if _, err := c.conn.Write(b); err != nil {
-		c.conn.Close() // hear tells everybody
+	c.pending = append(c.pending, func(ok bool, text string, err error) {
+		if err == nil && !ok {
+			err = refusal(text)
+		}
+		done(text, err)
+	})
+	c.out = append(c.out, b...)
+	if c.writing {
+		return
 	}
+	c.writing = true
+	for len(c.out) > 0 && c.err == nil {
+		out := c.out
+		c.out = c.spare[:0]
+		c.mu.Unlock()
+		if _, err := c.conn.Write(out); err != nil {
+			c.conn.Close() // hear tells everybody
+		}
+		c.mu.Lock()
+		c.spare = nil
+		if cap(out) <= maxSpare {
+			c.spare = out
+		}
+	}
+	c.writing = false
 }
 
 func refusal(text string) error {
@@ -173,6 +214,9 @@ func (f *Follower) Next() (Event, error) {
 	}
 	return Event{}, ErrFrame
 }
+
+// Ready says whether Next would find the start of an event without waiting.
+func (f *Follower) Ready() bool { return f.r.Buffered() > 0 }
 
 // Close ends the following.
 func (f *Follower) Close() error { return f.conn.Close() }

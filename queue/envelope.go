@@ -8,6 +8,7 @@
 package queue
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -37,9 +38,17 @@ func (p Params) Value(key string) string {
 }
 
 // With is p with key set to value in place of an earlier value.
-func (p Params) With(key, value string) Params {
-	out := slices.DeleteFunc(slices.Clone(p), func(kv Param) bool { return kv.Key == key })
-	return append(out, Param{key, value})
+func (p Params) With(key, value string) Params { return p.WithAll(Param{key, value}) }
+
+// WithAll is p with these in place of what it says under their keys.
+func (p Params) WithAll(more ...Param) Params {
+	out := make(Params, 0, len(p)+len(more))
+	for _, kv := range p {
+		if !slices.ContainsFunc(more, func(m Param) bool { return m.Key == kv.Key }) {
+			out = append(out, kv)
+		}
+	}
+	return append(out, more...)
 }
 
 // Recipient is one address that a message is for.
@@ -73,22 +82,27 @@ func ParsePart(b []byte) (addr string, params Params, err error) {
 	if len(b) == 0 || b[len(b)-1] != 0 {
 		return "", nil, ErrEnvelope
 	}
-	words := strings.Split(string(b[:len(b)-1]), "\x00")
-	for _, w := range words[1:] {
-		k, v, ok := strings.Cut(w, "=")
+	if facts := bytes.Count(b, []byte{0}) - 1; facts > 0 {
+		params = make(Params, 0, facts)
+	}
+	addr, rest, _ := strings.Cut(string(b), "\x00")
+	for rest != "" {
+		var word string
+		word, rest, _ = strings.Cut(rest, "\x00")
+		k, v, ok := strings.Cut(word, "=")
 		if !ok || k == "" {
 			return "", nil, ErrEnvelope
 		}
 		params = append(params, Param{k, v})
 	}
-	return words[0], params, nil
+	return addr, params, nil
 }
 
 // Encode is the envelope as a record holds it: F and each T as a letter, the
 // part, and one more NUL.
 func (e *Envelope) Encode() []byte {
-	b := AppendPart([]byte{'F'}, e.Sender, e.Params)
-	b = append(b, 0)
+	b := append(make([]byte, 0, 512), 'F')
+	b = append(AppendPart(b, e.Sender, e.Params), 0)
 	for _, r := range e.Recipients {
 		b = append(AppendPart(append(b, 'T'), r.Addr, r.Params), 0)
 	}
@@ -128,7 +142,7 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 func partEnd(b []byte) int {
 	at := 0
 	for first := true; at < len(b); first = false {
-		n := slices.Index(b[at:], 0)
+		n := bytes.IndexByte(b[at:], 0)
 		if n < 0 {
 			return -1
 		}

@@ -157,10 +157,16 @@ type Place struct {
 
 // String is the place as SEGMENT:OFFSET:LENGTH, or the file's name.
 func (p Place) String() string {
+	return string(p.append(nil))
+}
+
+func (p Place) append(b []byte) []byte {
 	if p.File != "" {
-		return p.File
+		return append(b, p.File...)
 	}
-	return fmt.Sprintf("%d:%d:%d", p.Segment, p.Offset, p.Length)
+	b = strconv.AppendUint(b, p.Segment, 10)
+	b = strconv.AppendInt(append(b, ':'), p.Offset, 10)
+	return strconv.AppendInt(append(b, ':'), p.Length, 10)
 }
 
 // ParsePlace reads what String wrote.

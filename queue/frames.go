@@ -4,6 +4,7 @@ package queue
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -62,6 +63,14 @@ func AppendFrame(b []byte, kind byte, payload ...[]byte) []byte {
 	return b
 }
 
+// AppendPartFrame appends a frame F or T.
+func AppendPartFrame(b []byte, kind byte, addr string, params Params) []byte {
+	start := len(b)
+	b = AppendPart(append(b, kind, 0, 0, 0, 0), addr, params)
+	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-frameHead))
+	return b
+}
+
 // ReadHead reads a frame's kind and length, which is within bounds.
 func ReadHead(r *bufio.Reader) (kind byte, n int, err error) {
 	h, err := r.Peek(frameHead)
@@ -113,19 +122,31 @@ func ParseRecord(b []byte) (kind Kind, id mailid.ID, rcpt int, text []byte, err 
 	return Kind(f[0][0]), id, int(n), []byte(f[3]), nil
 }
 
-// EncodeEvent is the payload of a frame l.
-func EncodeEvent(e *Event) []byte {
-	at := ""
+// AppendEvent appends a frame l.
+func AppendEvent(b []byte, e *Event) []byte {
+	start := len(b)
+	b = strconv.AppendUint(append(b, FrameEvent, 0, 0, 0, 0), e.Seq, 10)
+	b = strconv.AppendUint(append(b, 0, byte(e.Kind), 0), uint64(e.ID), 10)
+	b = append(strconv.AppendInt(append(b, 0), int64(e.Rcpt), 10), 0)
 	if e.Kind == Enqueue {
-		at = e.At.String()
+		b = e.At.append(b)
 	}
-	return append(fmt.Appendf(nil, "%d\x00%c\x00%v\x00%d\x00%s\x00", e.Seq, e.Kind, e.ID, e.Rcpt, at), e.Text...)
+	b = append(append(b, 0), e.Text...)
+	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-frameHead))
+	return b
 }
 
-// ParseEvent reads the payload of a frame l.
+// ParseEvent reads the payload of a frame l; the event keeps b.
 func ParseEvent(b []byte) (Event, error) {
-	f := strings.SplitN(string(b), "\x00", 6)
-	if len(f) != 6 || len(f[1]) != 1 {
+	var f [5]string
+	for i := range f {
+		word, rest, ok := bytes.Cut(b, []byte{0})
+		if !ok {
+			return Event{}, ErrFrame
+		}
+		f[i], b = string(word), rest
+	}
+	if len(f[1]) != 1 {
 		return Event{}, ErrFrame
 	}
 	seq, err1 := strconv.ParseUint(f[0], 10, 64)
@@ -139,7 +160,7 @@ func ParseEvent(b []byte) (Event, error) {
 	if err := errors.Join(err1, err2, err3); err != nil || !ok {
 		return Event{}, ErrFrame
 	}
-	return Event{Seq: seq, Kind: Kind(f[1][0]), ID: id, Rcpt: int(rcpt), At: at, Text: []byte(f[5])}, nil
+	return Event{Seq: seq, Kind: Kind(f[1][0]), ID: id, Rcpt: int(rcpt), At: at, Text: b}, nil
 }
 
 // Connect connects to the queued of a home. The home's path may be longer than

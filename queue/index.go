@@ -3,6 +3,8 @@
 package queue
 
 import (
+	"bytes"
+
 	"quill/internal/mailid"
 )
 
@@ -100,6 +102,9 @@ func (s *segment) bury() {
 
 // endsOf is the message that this envelope's record ends as well.
 func endsOf(text []byte) mailid.ID {
+	if !bytes.Contains(text, []byte("\x00ends=")) {
+		return 0 // most: spared the parsing
+	}
 	e, err := ParseEnvelope(text)
 	if err != nil {
 		return 0

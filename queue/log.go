@@ -57,6 +57,11 @@ type Log struct {
 	changed  *sync.Cond // spare or full
 
 	sync func(*os.File) error // fdatasync; tests put failures here
+
+	// Answered, where it is set before the first record, is called after the
+	// answers of each batch, by the goroutine that gave them: what these put off
+	// can go out together.
+	Answered func()
 }
 
 // request is one record on its way to the disk.
@@ -224,6 +229,9 @@ func (l *Log) answer() {
 	for batch := range l.answers {
 		for _, r := range batch {
 			r.done(r.rec.seq, r.err)
+		}
+		if l.Answered != nil {
+			l.Answered()
 		}
 	}
 }

@@ -149,7 +149,8 @@ func (l *Log) Enqueue(e *Envelope, m *Message, uid uint32, done func(err error))
 // finalParams is what the envelope says of a message as it is queued: its id, its
 // bytes with the Received line, and the uid it came from.
 func finalParams(p Params, m *Message, uid uint32) Params {
-	return p.With("id", m.id.String()).With("bytes", strconv.FormatInt(m.size+int64(len(m.line)), 10)).With("uid", strconv.FormatUint(uint64(uid), 10))
+	bytes := strconv.FormatInt(m.size+int64(len(m.line)), 10)
+	return p.WithAll(Param{"id", m.id.String()}, Param{"bytes", bytes}, Param{"uid", strconv.FormatUint(uint64(uid), 10)})
 }
 
 // store puts the message into its record, or beside it as a file.

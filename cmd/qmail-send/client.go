@@ -56,16 +56,37 @@ func (c *client) once() (told bool, err error) {
 	}
 	defer f.Close()
 	for {
-		e, err := f.Next()
+		batch, err := some(f)
+		if len(batch) > 0 {
+			if !told {
+				told = true
+				c.s.events <- func() { c.submits = submits }
+			}
+			c.s.events <- func() {
+				for i := range batch {
+					c.s.told(batch[i])
+				}
+			}
+		}
 		if err != nil {
 			return told, err
 		}
-		if !told {
-			told = true
-			c.s.events <- func() { c.submits = submits }
-		}
-		c.s.events <- func() { c.s.told(e) }
 	}
+}
+
+// most is how many events of the log are dealt with as one.
+const most = 256
+
+// some is the next event, and those that have come with it.
+func some(f *queue.Follower) (batch []queue.Event, err error) {
+	for len(batch) == 0 || len(batch) < most && f.Ready() {
+		e, err := f.Next()
+		if err != nil {
+			return batch, err
+		}
+		batch = append(batch, e)
+	}
+	return batch, nil
 }
 
 // record submits a result; it is believed when the log tells of it.

@@ -62,8 +62,3 @@ func run(local string) error {
 	s.run(signals)
 	return nil
 }
-
-// logf writes one line of qmail-log's grammar to descriptor 2.
-func logf(format string, args ...any) {
-	os.Stderr.WriteString(fmt.Sprintf(format, args...) + "\n")
-}

@@ -158,15 +158,20 @@ func (s *sender) run(signals chan os.Signal) {
 	timer := time.NewTimer(time.Hour)
 	for !s.finished() {
 		s.start()
+		if len(s.events) == 0 {
+			lines.flush()
+		}
 		timer.Reset(s.wait())
 		select {
 		case f := <-s.events:
+			lines.hold()
 			f()
 		case sig := <-signals:
 			s.signal(sig)
 		case <-timer.C:
 		}
 	}
+	lines.flush()
 	logf("status: exiting")
 }
 

@@ -12,12 +12,15 @@ import (
 )
 
 // answers are a connection's answers, which go out in the order of the
-// questions, whatever order they become known in.
+// questions, whatever order they become known in; those that become known
+// together go out in one write, by flush.
 type answers struct {
 	w *os.File
 
 	mu    sync.Mutex
 	slots []*slot
+	out   []byte    // known and not written
+	limit time.Time // the write deadline that is set
 	open  sync.WaitGroup
 }
 
@@ -27,7 +30,7 @@ type slot struct {
 	bytes []byte // nil until it is known
 }
 
-// answerLimit is how long a client may take to read an answer.
+// answerLimit is how long a client may take to read an answer, at least.
 const answerLimit = time.Second
 
 // next is the place for the answer to the question just read.
@@ -40,28 +43,41 @@ func (a *answers) next() *slot {
 	return s
 }
 
-// fill gives the answer, and sends what can be sent.
+// fill gives the answer; it goes out with the next flush.
 func (s *slot) fill(kind byte, payload ...[]byte) {
 	a := s.a
-	defer a.open.Done()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.bytes = queue.AppendFrame(nil, kind, payload...)
-	var out []byte
-	for len(a.slots) > 0 && a.slots[0].bytes != nil {
-		if out == nil {
-			out = a.slots[0].bytes
-		} else {
-			out = append(out, a.slots[0].bytes...)
-		}
+	if a.slots[0] == s {
 		a.slots = a.slots[1:]
+		a.out = queue.AppendFrame(a.out, kind, payload...)
+		a.open.Done()
+	} else {
+		s.bytes = queue.AppendFrame(nil, kind, payload...)
 	}
-	if out == nil {
+	for len(a.slots) > 0 && a.slots[0].bytes != nil {
+		a.out = append(a.out, a.slots[0].bytes...)
+		a.slots = a.slots[1:]
+		a.open.Done()
+	}
+}
+
+// flush writes what is known.
+func (a *answers) flush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.out) == 0 {
 		return
 	}
-	a.w.SetWriteDeadline(time.Now().Add(answerLimit))
-	if _, err := a.w.Write(out); err != nil {
+	if now := time.Now(); a.limit.Sub(now) < answerLimit {
+		a.limit = now.Add(2 * answerLimit)
+		a.w.SetWriteDeadline(a.limit)
+	}
+	if _, err := a.w.Write(a.out); err != nil {
 		a.w.SetReadDeadline(time.Now()) // the client is gone: let the connection end
+	}
+	if a.out = a.out[:0]; cap(a.out) > 64<<10 {
+		a.out = nil
 	}
 }
 
@@ -76,5 +92,8 @@ func (s *slot) refuse(err error) {
 	s.fill(queue.FrameError, []byte{byte(code)}, []byte(text))
 }
 
-// wait waits until every question is answered.
-func (a *answers) wait() { a.open.Wait() }
+// wait waits until every question is answered, and writes the answers.
+func (a *answers) wait() {
+	a.open.Wait()
+	a.flush()
+}

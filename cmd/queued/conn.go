@@ -25,6 +25,8 @@ type conn struct {
 	r       *bufio.Reader
 	answers answers
 	watcher *queue.Watcher
+	payload []byte // of the frame being read
+	timed   bool   // a read deadline is set
 
 	// the message being received
 	env     queue.Envelope
@@ -53,6 +55,12 @@ func (c *conn) serve() {
 	defer c.answers.wait()
 	defer c.forget()
 	for {
+		if c.r.Buffered() == 0 {
+			c.answers.flush()
+			if c.message != nil {
+				c.patience()
+			}
+		}
 		kind, n, err := queue.ReadHead(c.r)
 		if err == nil {
 			if kind == queue.FrameMessage {
@@ -70,25 +78,36 @@ func (c *conn) serve() {
 	}
 }
 
+// maxKept is the largest payload whose room is kept.
+const maxKept = 64 << 10
+
+// frame reads a frame's payload and obeys it; no verb keeps the payload.
 func (c *conn) frame(kind byte, n int) error {
 	verb := verbs[kind]
 	if verb == nil {
 		return queue.ErrFrame
 	}
-	payload := make([]byte, n)
-	if _, err := io.ReadFull(c.r, payload); err != nil {
+	if n > cap(c.payload) || cap(c.payload) > maxKept && n <= maxKept {
+		c.payload = make([]byte, max(n, 1024))
+	}
+	if c.r.Buffered() < n {
+		c.patience()
+	}
+	if _, err := io.ReadFull(c.r, c.payload[:n]); err != nil {
 		return err
 	}
-	return verb(c, payload)
+	return verb(c, c.payload[:n])
 }
 
 // chunk takes n bytes of the message.
 func (c *conn) chunk(n int) error {
 	if c.message == nil {
 		c.message = queue.NewMessage("queue")
-		c.file.SetReadDeadline(time.Now().Add(partLimit))
 	}
 	for n > 0 {
+		if c.r.Buffered() == 0 {
+			c.patience()
+		}
 		b, err := c.r.Peek(min(n, max(1, c.r.Buffered())))
 		if len(b) == 0 {
 			return err
@@ -120,7 +139,6 @@ func (c *conn) sender(payload []byte) error {
 	c.env.Sender, c.env.Params, c.begun = addr, params, true
 	if c.message == nil {
 		c.message = queue.NewMessage("queue")
-		c.file.SetReadDeadline(time.Now().Add(partLimit))
 	}
 	id, ok := mailid.Parse(params.Value("id"))
 	if !ok {
@@ -163,7 +181,6 @@ func (c *conn) recipient(payload []byte) error {
 // commit hands the message to the log; the answer comes when it is on disk.
 func (c *conn) commit([]byte) error {
 	slot := c.answers.next()
-	c.file.SetReadDeadline(time.Time{})
 	env, m, refused := c.env, c.message, c.refused
 	if refused == nil && (!c.begun || len(env.Recipients) == 0) {
 		refused = queue.ErrEnvelope
@@ -174,14 +191,16 @@ func (c *conn) commit([]byte) error {
 		return nil
 	}
 	c.env, c.message, c.begun, c.bytes = queue.Envelope{}, nil, false, 0
+	c.idle()
 	id, size := m.ID(), m.Size()
 	c.s.log.Enqueue(&env, m, c.uid, func(err error) {
 		if err != nil {
 			logf("warning: message %v of %d bytes refused: %v", id, size, err)
 			slot.refuse(err)
-			return
+		} else {
+			slot.fill(queue.FrameOK, []byte(id.String()))
 		}
-		slot.fill(queue.FrameOK, []byte(id.String()))
+		c.s.answered(&c.answers)
 	})
 	return nil
 }
@@ -197,7 +216,32 @@ func (c *conn) forget() {
 		c.message.Forget()
 	}
 	c.env, c.message, c.begun, c.refused, c.bytes = queue.Envelope{}, nil, false, nil, 0
-	c.file.SetReadDeadline(time.Time{})
+	c.idle()
+}
+
+// patience bounds the time for the rest of a message that has not come whole.
+func (c *conn) patience() {
+	if !c.timed {
+		c.timed = true
+		c.deadline(time.Now().Add(partLimit))
+	}
+}
+
+// idle takes the bound off: between messages a connection may wait for ever.
+func (c *conn) idle() {
+	if c.timed {
+		c.timed = false
+		c.deadline(time.Time{})
+	}
+}
+
+// deadline bounds reading, unless the server closes and has ended it.
+func (c *conn) deadline(at time.Time) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if !c.s.closing {
+		c.file.SetReadDeadline(at)
+	}
 }
 
 // space answers whether there is room for so many bytes, and half as many
@@ -230,9 +274,10 @@ func (c *conn) record(payload []byte) error {
 	c.s.log.Record(kind, id, rcpt, text, func(seq uint64, err error) {
 		if err != nil {
 			slot.refuse(err)
-			return
+		} else {
+			slot.fill(queue.FrameOK, strconv.AppendUint(nil, seq, 10))
 		}
-		slot.fill(queue.FrameOK, strconv.AppendUint(nil, seq, 10))
+		c.s.answered(&c.answers)
 	})
 	return nil
 }
@@ -257,8 +302,10 @@ func (c *conn) follow(payload []byte) error {
 		w.Close()
 	}()
 	out := bufio.NewWriterSize(deadlined{c.file}, 64<<10)
+	var frame []byte
 	put := func(e queue.Event) error {
-		_, err := out.Write(queue.AppendFrame(nil, queue.FrameEvent, queue.EncodeEvent(&e)))
+		frame = queue.AppendEvent(frame[:0], &e)
+		_, err := out.Write(frame)
 		return err
 	}
 	if err := w.Past(put); err != nil {
@@ -266,7 +313,7 @@ func (c *conn) follow(payload []byte) error {
 	}
 	for {
 		if !w.Pending() {
-			out.Write(queue.AppendFrame(nil, queue.FrameCaughtUp))
+			out.Write(queue.AppendFrame(frame[:0], queue.FrameCaughtUp))
 			if err := out.Flush(); err != nil {
 				return err
 			}

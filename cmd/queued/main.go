@@ -51,6 +51,7 @@ func run() error {
 		return err
 	}
 	s := &server{log: log, trusted: trusted}
+	log.Answered = s.flush
 	if err := s.listen(filepath.Join("queue", "lock", "queued")); err != nil {
 		return errors.Join(err, log.Close())
 	}

@@ -39,6 +39,29 @@ type server struct {
 	perUid  map[uint32]int
 	conns   map[*conn]bool
 	wg      sync.WaitGroup
+
+	dirtyMu sync.Mutex
+	dirty   []*answers // that have something to write since the last flush
+}
+
+// answered takes note that a connection has an answer of the log to write.
+func (s *server) answered(a *answers) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	if !slices.Contains(s.dirty, a) {
+		s.dirty = append(s.dirty, a)
+	}
+}
+
+// flush writes the answers of a batch of the log.
+func (s *server) flush() {
+	s.dirtyMu.Lock()
+	dirty := s.dirty
+	s.dirty = nil
+	s.dirtyMu.Unlock()
+	for _, a := range dirty {
+		a.flush()
+	}
 }
 
 // trustedUids is our own uid, root, and those of control/queuetrust.

@@ -18,7 +18,8 @@ import (
 	"quill/internal/users"
 )
 
-// fresh is how long control files are taken to be as they were read.
+// fresh is how long control files, and users who were found, are taken to be as
+// they were read.
 const fresh = time.Second
 
 // config is what the control files say.
@@ -45,7 +46,9 @@ type settings struct {
 }
 
 func newSettings(home string) *settings {
-	return &settings{dir: control.Open(home), users: users.Open(home)}
+	s := &settings{dir: control.Open(home), users: users.Open(home)}
+	s.users.Fresh = fresh
+	return s
 }
 
 // current is what the control files say now, or said within the last second.

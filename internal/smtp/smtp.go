@@ -99,6 +99,7 @@ type session struct {
 	words   *words
 	started time.Time
 	timed   time.Time // the read deadline that is set
+	writing time.Time // the write deadline that is set
 
 	helo     string
 	extended bool
@@ -160,8 +161,14 @@ func (srv *Server) Serve(conn Conn, ahead []byte, b Backend) error {
 
 func (s *session) reply(r Reply) { s.w.Line(string(r)) }
 
+// flush sends what is gathered. Like patience it sets the time for that anew
+// only when a tenth of it is gone.
 func (s *session) flush() error {
-	s.conn.SetWriteDeadline(time.Now().Add(s.Limits.Reply))
+	now := time.Now()
+	if end := now.Add(s.Limits.Reply); end.Sub(s.writing) > s.Limits.Reply/10 {
+		s.conn.SetWriteDeadline(end)
+		s.writing = end
+	}
 	return s.w.Flush()
 }
 

@@ -33,11 +33,16 @@ type Entry struct {
 // Table is users/cdb open for look-ups; it is read anew when it was replaced.
 type Table struct {
 	path string
+	// Fresh is how long a user who was found counts as there without another
+	// look at the file; 0 looks each time. One who is not found is looked for in
+	// the file as it is now in any case.
+	Fresh time.Duration
 
 	mu    sync.Mutex
 	m     *cdb.Map
 	mtime time.Time
 	ino   uint64
+	seen  time.Time // when the file was looked at last
 }
 
 // Open makes a table of the home's users/cdb. That it cannot be read is an
@@ -71,10 +76,18 @@ func (t *Table) refresh() error {
 func (t *Table) Find(local string) (e Entry, ok bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	local = route.Lower(local)
+	now := time.Now()
+	if t.m != nil && now.Sub(t.seen) < t.Fresh {
+		if e, ok, err = find(t.m, local); ok && err == nil {
+			return e, ok, err
+		}
+	}
 	if err := t.refresh(); err != nil {
 		return Entry{}, false, err
 	}
-	return find(t.m, route.Lower(local))
+	t.seen = now
+	return find(t.m, local)
 }
 
 // Close unmaps the table.

@@ -52,12 +52,15 @@ type Injector struct {
 	home    string
 	program string // by pipes; empty for the socket
 
-	mu   sync.Mutex
-	idle []*link // connections to queued that wait for work
+	dialing sync.Mutex // one dials at a time
+
+	mu     sync.Mutex
+	shared *queue.Client // carries small messages of all sessions
+	idle   []*link       // connections for big ones that wait for work
 }
 
 // maxIdle is how many connections to queued are kept.
-const maxIdle = 64
+const maxIdle = 16
 
 // New makes an injector for a home. pipes chooses the family's way; program is
 // then QMAILQUEUE's value, or empty for qmail-queue. A program set means pipes
@@ -76,5 +79,5 @@ func (j *Injector) Begin(id mailid.ID, facts queue.Params) (Message, error) {
 	if j.program != "" {
 		return j.beginPipe(id, facts)
 	}
-	return j.beginSocket(id, facts)
+	return j.beginSocket(id, facts), nil
 }

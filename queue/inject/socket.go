@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"errors"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"quill/internal/mailid"
@@ -15,32 +17,62 @@ import (
 // commitLimit is how long queued may take to make a message durable.
 const commitLimit = 5 * time.Minute
 
-// link is a connection to queued that carries one message at a time.
+// link is a connection to queued that carries one message at a time: one that
+// is too big to be gathered first.
 type link struct {
 	conn *os.File
 	r    *bufio.Reader
 }
 
-// socketMessage is a message on its way to queued. Frames are gathered, so that
-// a small message is one write.
+// socketMessage is a message on its way to queued. A small one is gathered and
+// shares a connection with those of other sessions; a big one has a connection
+// of its own.
 type socketMessage struct {
 	j     *Injector
 	id    mailid.ID
 	facts queue.Params
-	link  *link // nil until something must be sent
-	buf   []byte
-	begun bool  // frames of this message have been sent
-	chunk int   // where the message frame that is being filled begins
-	err   error // of a write
+	link  *link   // of a big message
+	body  *[]byte // what is not sent yet
+	err   error   // of a write
 }
 
-// gather is how much is gathered before it is sent.
+// gather is how much of a message is gathered before it is sent.
 const gather = queue.MaxChunk
 
-func (j *Injector) beginSocket(id mailid.ID, facts queue.Params) (Message, error) {
-	m := &socketMessage{j: j, id: id, facts: facts, chunk: -1}
-	m.buf = queue.AppendFrame(make([]byte, 0, 8<<10), queue.FrameSender, queue.AppendPart(nil, "", facts))
-	return m, nil
+// buffers are used again by one message after the other.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
+func (j *Injector) beginSocket(id mailid.ID, facts queue.Params) Message {
+	b := buffers.Get().(*[]byte)
+	*b = (*b)[:0]
+	return &socketMessage{j: j, id: id, facts: facts, body: b}
+}
+
+// client is the connection that small messages share: the one there is, or a
+// new one where that has failed.
+func (j *Injector) client() (*queue.Client, error) {
+	j.mu.Lock()
+	c := j.shared
+	j.mu.Unlock()
+	if c != nil && c.Err() == nil {
+		return c, nil
+	}
+	j.dialing.Lock()
+	defer j.dialing.Unlock()
+	j.mu.Lock()
+	other := j.shared
+	j.mu.Unlock()
+	if other != c && other.Err() == nil {
+		return other, nil // somebody has dialed meanwhile
+	}
+	c, err := queue.DialWait(j.home, Wait)
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	j.shared = c
+	j.mu.Unlock()
+	return c, nil
 }
 
 // take gets a connection: one that waits, or a new one.
@@ -84,17 +116,11 @@ func (j *Injector) flushIdle() {
 func (m *socketMessage) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 && m.err == nil {
-		if m.chunk < 0 {
-			m.chunk = len(m.buf)
-			m.buf = append(m.buf, queue.FrameMessage, 0, 0, 0, 0)
-		}
-		room := gather - (len(m.buf) - m.chunk - frameHead)
-		part := p[:min(len(p), room)]
-		m.buf = append(m.buf, part...)
+		part := p[:min(len(p), gather-len(*m.body))]
+		*m.body = append(*m.body, part...)
 		p = p[len(part):]
-		if len(part) == room {
-			m.endChunk()
-			m.err = m.send()
+		if len(p) > 0 {
+			m.err = m.stream()
 		}
 	}
 	if m.err != nil {
@@ -103,22 +129,24 @@ func (m *socketMessage) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-const frameHead = 5
-
-// endChunk sets the length of the message frame being filled.
-func (m *socketMessage) endChunk() {
-	if m.chunk < 0 {
-		return
+// stream sends what is gathered of a big message.
+func (m *socketMessage) stream() error {
+	out := buffers.Get().(*[]byte)
+	defer buffers.Put(out)
+	*out = (*out)[:0]
+	if m.link == nil {
+		*out = queue.AppendPartFrame(*out, queue.FrameSender, "", m.facts)
 	}
-	n := len(m.buf) - m.chunk - frameHead
-	m.buf[m.chunk+1], m.buf[m.chunk+2], m.buf[m.chunk+3], m.buf[m.chunk+4] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
-	m.chunk = -1
+	*out = queue.AppendFrame(*out, queue.FrameMessage, *m.body)
+	*m.body = (*m.body)[:0]
+	return m.send(*out)
 }
 
-// send sends what is gathered. A kept connection that turns out dead before the
-// message began is replaced once.
-func (m *socketMessage) send() error {
-	for again := true; ; again = false {
+// send sends frames of a big message. A kept connection that turns out dead
+// before the message began is replaced once.
+func (m *socketMessage) send(frames []byte) error {
+	begun := m.link != nil
+	for again := !begun; ; again = false {
 		if m.link == nil {
 			l, err := m.j.take()
 			if err != nil {
@@ -126,14 +154,12 @@ func (m *socketMessage) send() error {
 			}
 			m.link = l
 		}
-		_, err := m.link.conn.Write(m.buf)
+		_, err := m.link.conn.Write(frames)
 		if err == nil {
-			m.begun = true
-			m.buf = m.buf[:0]
 			return nil
 		}
 		m.drop()
-		if m.begun || !again {
+		if !again {
 			return err
 		}
 		m.j.flushIdle()
@@ -148,49 +174,116 @@ func (m *socketMessage) drop() {
 }
 
 func (m *socketMessage) Commit(e *queue.Envelope) Result {
-	m.endChunk()
-	params := m.facts
-	for _, kv := range e.Params {
-		params = params.With(kv.Key, kv.Value)
-	}
-	m.buf = queue.AppendFrame(m.buf, queue.FrameSender, queue.AppendPart(nil, e.Sender, params))
-	for _, r := range e.Recipients {
-		m.buf = queue.AppendFrame(m.buf, queue.FrameRecipient, queue.AppendPart(nil, r.Addr, r.Params))
-	}
-	m.buf = queue.AppendFrame(m.buf, queue.FrameCommit)
-	if m.err == nil {
-		m.err = m.send()
-	}
+	defer m.release()
 	if m.err != nil {
 		m.drop()
 		return m.absent(m.err)
 	}
-	return m.verdict()
-}
-
-// verdict waits for queued's answer.
-func (m *socketMessage) verdict() Result {
+	if hasNUL(e) {
+		return m.refused(91)
+	}
+	out := buffers.Get().(*[]byte)
+	defer buffers.Put(out)
+	params := m.facts
+	if len(e.Params) > 0 {
+		params = params.WithAll(e.Params...)
+	}
+	b := queue.AppendPartFrame((*out)[:0], queue.FrameSender, e.Sender, params)
+	for _, r := range e.Recipients {
+		b = queue.AppendPartFrame(b, queue.FrameRecipient, r.Addr, r.Params)
+	}
+	if len(*m.body) > 0 {
+		b = queue.AppendFrame(b, queue.FrameMessage, *m.body)
+	}
+	b = queue.AppendFrame(b, queue.FrameCommit)
+	*out = b
+	if m.link == nil {
+		return m.share(b)
+	}
+	if err := m.send(b); err != nil {
+		return m.absent(err)
+	}
 	m.link.conn.SetReadDeadline(time.Now().Add(commitLimit))
 	kind, payload, err := queue.ReadFrame(m.link.r)
 	switch {
 	case err != nil:
-		// The answer is lost: the message may be queued or not. The sender sends
-		// it again, as a new message.
 		m.drop()
-		return Result{m.id, 81, textOf(82, "Zqueue was restarted, please try again (#4.3.0)")}
+		return m.lost()
 	case kind == queue.FrameOK:
 		m.j.give(m.link)
-		id, ok := mailid.Parse(string(payload))
-		if !ok {
-			id = m.id
-		}
-		return Result{ID: id}
+		id, _ := mailid.Parse(string(payload))
+		return m.queued(id)
 	case kind == queue.FrameError && len(payload) > 0:
 		m.j.give(m.link)
-		return Result{m.id, int(payload[0]), textOf(int(payload[0]), "")}
+		return m.refused(int(payload[0]))
 	}
 	m.drop()
-	return Result{m.id, 81, textOf(81, "")}
+	return m.refused(81)
+}
+
+// hasNUL says whether an address would end too early in a frame. No engine lets
+// such through; here it would speak for the connection of all.
+func hasNUL(e *queue.Envelope) bool {
+	for _, r := range e.Recipients {
+		if strings.IndexByte(r.Addr, 0) >= 0 {
+			return true
+		}
+	}
+	return strings.IndexByte(e.Sender, 0) >= 0
+}
+
+// share sends a whole message on the connection of all, and waits for the
+// answer.
+func (m *socketMessage) share(frames []byte) Result {
+	c, err := m.j.client()
+	if err != nil {
+		return m.absent(err)
+	}
+	verdict := make(chan Result, 1)
+	c.SubmitFrames(frames, func(id mailid.ID, err error) {
+		var refusal *queue.Refusal
+		switch {
+		case errors.As(err, &refusal):
+			verdict <- m.refused(refusal.Code)
+		case err != nil:
+			verdict <- m.lost()
+		default:
+			verdict <- m.queued(id)
+		}
+	})
+	late := time.NewTimer(commitLimit)
+	defer late.Stop()
+	select {
+	case r := <-verdict:
+		return r
+	case <-late.C:
+		return m.lost()
+	}
+}
+
+// queued, refused and lost are the three ends of a message that was handed
+// over.
+func (m *socketMessage) queued(id mailid.ID) Result {
+	if id == 0 {
+		id = m.id
+	}
+	return Result{ID: id}
+}
+
+func (m *socketMessage) refused(code int) Result { return Result{m.id, code, textOf(code, "")} }
+
+// lost: the message may be queued or not. The sender sends it again, as a new
+// message.
+func (m *socketMessage) lost() Result {
+	return Result{m.id, 81, textOf(82, "Zqueue was restarted, please try again (#4.3.0)")}
+}
+
+// release gives the buffer back.
+func (m *socketMessage) release() {
+	if m.body != nil && cap(*m.body) <= 2*gather {
+		buffers.Put(m.body)
+	}
+	m.body = nil
 }
 
 // absent is the result where queued could not be reached.
@@ -204,11 +297,8 @@ func (m *socketMessage) absent(err error) Result {
 	return Result{m.id, 82, "Zconnection to queue lost (#4.3.0)"}
 }
 
+// Abort forgets what was sent with its connection.
 func (m *socketMessage) Abort() {
-	if m.link == nil {
-		return
-	}
-	// What was sent is forgotten with the connection; to abort by a frame would
-	// be as good, but here a half-sent one may stand.
+	m.release()
 	m.drop()
 }
