@@ -26,7 +26,7 @@ func AppendOnce(dir string, e *Envelope, m *Message, uid uint32) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	l := &Log{dir: dir, x: newIndex(), segments: make(map[uint64]*segment)}
+	l := &Log{dir: dir, x: newIndex(nil)}
 	number, seq, err := newest(dir)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"sync"
+
+	"quill/internal/mailid"
 )
 
 // maxLag is how many bytes of events may wait for a follower before it is cut
@@ -33,6 +35,7 @@ type Watcher struct {
 // pastRef is a record of a living message, and whose.
 type pastRef struct {
 	ref
+	in    *segment
 	event Event
 }
 
@@ -42,13 +45,11 @@ func (l *Log) Watch(from uint64) *Watcher {
 	w := &Watcher{log: l}
 	w.changed = sync.NewCond(&w.mu)
 	l.mu.Lock()
-	for id, refs := range l.x.live {
-		for _, r := range refs {
-			if r.seq >= from {
-				w.refs = append(w.refs, pastRef{r, Event{Seq: r.seq, Kind: r.kind, ID: id, Rcpt: int(r.rcpt), At: r.place(id)}})
-			}
+	l.x.each(func(id mailid.ID, r *ref) {
+		if r.seq >= from {
+			w.refs = append(w.refs, pastRef{*r, l.segments[r.seg], Event{Seq: r.seq, Kind: r.kind, ID: id, Rcpt: int(r.rcpt), At: r.place(id)}})
 		}
-	}
+	})
 	l.watchers[w] = true
 	l.mu.Unlock()
 	slices.SortFunc(w.refs, func(a, b pastRef) int { return cmp.Compare(a.seq, b.seq) })
@@ -56,14 +57,14 @@ func (l *Log) Watch(from uint64) *Watcher {
 }
 
 // place is where the message of this record lies.
-func (r *ref) place(id interface{ String() string }) Place {
+func (r *ref) place(id mailid.ID) Place {
 	if r.kind != Enqueue {
 		return Place{}
 	}
 	if r.file {
 		return Place{File: id.String()}
 	}
-	return Place{Segment: r.seg.number, Offset: r.off, Length: blockSize + int64(r.text) + int64(r.size)}
+	return Place{Segment: r.seg, Offset: r.off, Length: blockSize + int64(r.text) + int64(r.size)}
 }
 
 // Past calls fn with each record of what lived when the watch began. A record
@@ -88,10 +89,10 @@ func (w *Watcher) Past(fn func(Event) error) error {
 // read reads a record's text again.
 func (r *pastRef) read() ([]byte, bool) {
 	b := make([]byte, blockSize+int(r.text))
-	if n, _ := r.seg.file.ReadAt(b, r.off); n < len(b) {
+	if n, _ := r.in.file.ReadAt(b, r.off); n < len(b) {
 		return nil, false
 	}
-	rec, text, ok := parseHeader(b, r.seg.nonce)
+	rec, text, ok := parseHeader(b, r.in.nonce)
 	if !ok || rec.seq != r.seq || text != r.text {
 		return nil, false
 	}

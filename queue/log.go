@@ -81,9 +81,10 @@ func Open(dir string, logf func(format string, args ...any)) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{dir: dir, logf: logf, lock: lock, x: newIndex(), segments: make(map[uint64]*segment), watchers: make(map[*Watcher]bool),
+	l := &Log{dir: dir, logf: logf, lock: lock, segments: make(map[uint64]*segment), watchers: make(map[*Watcher]bool),
 		requests: make(chan *request, maxWaiting), answers: make(chan []*request, 64), need: make(chan bool, 1),
 		stop: make(chan struct{}), sync: fdatasync}
+	l.x = newIndex(l.segments)
 	l.changed = sync.NewCond(&l.mu)
 	if err := l.replay(); err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -242,9 +243,9 @@ func (l *Log) admit(r *request, off int64) bool {
 	switch {
 	case r.mail && l.full:
 		r.err = ErrFull
-	case r.mail && l.x.live[r.rec.id] != nil:
+	case r.mail && l.x.has(r.rec.id):
 		r.err = fmt.Errorf("message %v is in the queue already", r.rec.id)
-	case !r.mail && l.x.live[r.rec.id] == nil:
+	case !r.mail && !l.x.has(r.rec.id):
 		r.err = fmt.Errorf("message %v: %w", r.rec.id, ErrUnknown)
 	default:
 		l.seq++

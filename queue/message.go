@@ -175,11 +175,11 @@ func (l *Log) store(r *request, m *Message) error {
 func (l *Log) Fresh(id mailid.ID) mailid.ID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.x.live[id] == nil {
+	if !l.x.has(id) {
 		return id
 	}
 	old := id
-	for l.x.live[id] != nil {
+	for l.x.has(id) {
 		id = mailid.New()
 	}
 	l.logf("warning: message id %v is in the queue already: the new message is %v", old, id)

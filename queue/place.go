@@ -111,7 +111,7 @@ func Scan(home string, fn func(Event, time.Time)) error {
 		st, err := f.Stat()
 		if err == nil {
 			_, _, err = scanSegment(f, st.Size(), func(off int64, r record) {
-				at := ref{seg: &segment{number: n}, off: off, text: uint32(len(r.text)), size: r.length, kind: r.kind, file: r.flags&flagFile != 0}
+				at := ref{seg: n, off: off, text: uint32(len(r.text)), size: r.length, kind: r.kind, file: r.flags&flagFile != 0}
 				fn(Event{Seq: r.seq, Kind: r.kind, ID: r.id, Rcpt: int(r.rcpt), At: at.place(r.id), Text: r.text}, r.at)
 			}, func(damage) {})
 		}

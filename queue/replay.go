@@ -26,7 +26,7 @@ func (l *Log) replay() error {
 	}
 	for _, number := range numbers {
 		l.number = number
-		s, err := l.load(number)
+		err := l.load(number)
 		if errors.Is(err, errNoSegment) {
 			err = l.setAsideWhole(number, err)
 			if err != nil {
@@ -37,7 +37,6 @@ func (l *Log) replay() error {
 		if err != nil {
 			return fmt.Errorf("segment %d: %w", number, err)
 		}
-		l.segments[number] = s
 	}
 	return l.removeOrphans()
 }
@@ -68,33 +67,41 @@ func (l *Log) unused() (current *segment) {
 }
 
 // load replays one segment.
-func (l *Log) load(number uint64) (*segment, error) {
+func (l *Log) load(number uint64) (err error) {
 	f, err := os.Open(segmentPath(l.dir, number))
 	if err != nil {
-		return nil, err
+		return err
 	}
+	s := &segment{number: number, file: f, guards: make(map[*segment]int)}
+	l.segments[number] = s
+	defer func() {
+		if err != nil {
+			delete(l.segments, number)
+			err = errors.Join(err, f.Close())
+		}
+	}()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return err
 	}
-	s := &segment{number: number, file: f, size: st.Size(), guards: make(map[*segment]int)}
-	var bad []damage
+	s.size = st.Size()
 	s.virgin = s.size >= minSegment
-	s.nonce, s.end, err = scanSegment(f, st.Size(), func(off int64, r record) {
+	var bad []damage
+	s.nonce, s.end, err = scanSegment(f, s.size, func(off int64, r record) {
 		s.virgin = false
 		l.seq = max(l.seq, r.seq)
 		l.x.apply(&r, s, off)
 	}, func(d damage) { bad = append(bad, d) })
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return err
 	}
 	for _, d := range bad {
 		s.virgin = false
 		if err := l.setAside(s, d); err != nil {
-			return nil, errors.Join(err, f.Close())
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // setAside copies a damaged stretch to queue/corrupt, once, and logs it.
@@ -140,7 +147,7 @@ func (l *Log) removeOrphans() error {
 	}
 	for _, n := range names {
 		id, ok := mailid.Parse(n.Name())
-		if ok && l.x.live[id] != nil || !ok && !strings.HasPrefix(n.Name(), "tmp-") {
+		if ok && l.x.has(id) || !ok && !strings.HasPrefix(n.Name(), "tmp-") {
 			continue
 		}
 		if err := os.Remove(filepath.Join(l.dir, "mess", n.Name())); err != nil {
