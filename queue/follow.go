@@ -127,13 +127,20 @@ func (w *Watcher) offer(written []*request) {
 	w.changed.Signal()
 }
 
-// More waits for new records and gives all there are.
-func (w *Watcher) More() ([]Event, error) {
+// Wait waits for new records.
+func (w *Watcher) Wait() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.queue) == 0 && w.err == nil {
 		w.changed.Wait()
 	}
+}
+
+// More waits for new records and gives all there are.
+func (w *Watcher) More() ([]Event, error) {
+	w.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	events := w.queue
 	w.queue, w.size = nil, 0
 	return events, w.err

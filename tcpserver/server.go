@@ -59,7 +59,7 @@ type Server struct {
 	Delay     bool   // leave Nagle's algorithm on
 	KeepIPOpt bool   // leave IP options alone
 	Verbosity int
-	Log       io.Writer // one write a line
+	Log       io.Writer // whole lines, one or more a write
 
 	next    *chain.Next
 	env     []string
@@ -112,7 +112,6 @@ func (s *Server) Serve(l *Listener) error {
 // for.
 func (s *Server) take(fd int) {
 	s.open.Add(1)
-	s.status()
 	s.wg.Add(1)
 	if s.Keep && !s.Hosts && !s.Ident && s.Banner == "" {
 		s.handle(fd)
@@ -130,11 +129,17 @@ type client struct {
 	localHost, host, info string
 	number                string // in log lines
 	announced             bool
+	lines                 []byte // of the log, not written yet
 }
 
 // handle finds out, asks the rules, and passes the connection on.
 func (s *Server) handle(fd int) {
-	c := s.describe(fd)
+	c := &client{fd: fd}
+	s.note(c, "tcpserver: status: %d/%d", s.open.Load(), s.Limit)
+	if s.Hosts || s.Ident || s.LocalHost == "" {
+		s.tell(c) // for what follows may take a while
+	}
+	s.describe(c)
 	c.number = strconv.FormatUint(s.serial.Add(1), 10)
 	if s.Keep {
 		s.announce(c)
@@ -200,9 +205,9 @@ func (s *Server) finish(c *client, status uint32, closeIt bool) {
 	if closeIt {
 		unix.Close(c.fd)
 	}
-	s.logf(Verbose, "tcpserver: end %s status %d", c.number, status)
-	s.open.Add(-1)
-	s.status()
+	s.note(c, "tcpserver: end %s status %d", c.number, status)
+	s.note(c, "tcpserver: status: %d/%d", s.open.Add(-1), s.Limit)
+	s.tell(c)
 	<-s.slots
 	s.wg.Done()
 }
@@ -223,12 +228,13 @@ func (c *client) env() []string {
 }
 
 // describe asks the socket, and then who else is to be asked.
-func (s *Server) describe(fd int) *client {
-	e := ucspi.Env{}.FromSocket(fd)
-	c := &client{fd: fd, proto: e.Value("PROTO"), localIP: e.Value("TCPLOCALIP"), localPort: e.Value("TCPLOCALPORT"),
-		remoteIP: e.Value("TCPREMOTEIP"), remotePort: e.Value("TCPREMOTEPORT"), localHost: s.LocalHost}
+func (s *Server) describe(c *client) {
+	e := ucspi.Env{}.FromSocket(c.fd)
+	c.proto, c.localHost = e.Value("PROTO"), s.LocalHost
+	c.localIP, c.localPort = e.Value("TCPLOCALIP"), e.Value("TCPLOCALPORT")
+	c.remoteIP, c.remotePort = e.Value("TCPREMOTEIP"), e.Value("TCPREMOTEPORT")
 	if s.Lookup == nil {
-		return c
+		return
 	}
 	if s.LocalHost == "" {
 		c.localHost = s.Lookup.Host(c.localIP, false, s.Timeout)
@@ -239,23 +245,37 @@ func (s *Server) describe(fd int) *client {
 	if s.Ident {
 		c.info = s.Lookup.Info(c.localIP+" "+c.localPort, c.remoteIP+" "+c.remotePort, s.Timeout)
 	}
-	return c
 }
 
-// announce logs a connection's number and address, once.
+// announce notes a connection's number and address, once.
 func (s *Server) announce(c *client) {
 	if !c.announced {
 		c.announced = true
-		s.logf(Verbose, "tcpserver: pid %s from %s", c.number, c.remoteIP)
+		s.note(c, "tcpserver: pid %s from %s", c.number, c.remoteIP)
 	}
 }
 
+// decided notes what becomes of a connection, and tells.
 func (s *Server) decided(what string, c *client) {
-	s.logf(Verbose, "tcpserver: %s %s %s:%s:%s %s:%s:%s:%s", what, c.number, cut(c.localHost), c.localIP, c.localPort, cut(c.host), c.remoteIP, cut(c.info), c.remotePort)
+	s.note(c, "tcpserver: %s %s %s:%s:%s %s:%s:%s:%s", what, c.number, cut(c.localHost), c.localIP, c.localPort, cut(c.host), c.remoteIP, cut(c.info), c.remotePort)
+	s.tell(c)
 }
 
-func (s *Server) status() {
-	s.logf(Verbose, "tcpserver: status: %d/%d", s.open.Load(), s.Limit)
+func (s *Server) status() { s.logf(Verbose, "tcpserver: status: %d/%d", s.open.Load(), s.Limit) }
+
+// note gathers a line about a connection.
+func (s *Server) note(c *client, format string, args ...any) {
+	if s.Verbosity >= Verbose && s.Log != nil {
+		c.lines = append(fmt.Appendf(c.lines, format, args...), '\n')
+	}
+}
+
+// tell writes the lines gathered about a connection.
+func (s *Server) tell(c *client) {
+	if len(c.lines) > 0 {
+		s.Log.Write(c.lines)
+		c.lines = c.lines[:0]
+	}
 }
 
 func (s *Server) logf(level int, format string, args ...any) {

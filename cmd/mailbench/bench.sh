@@ -41,6 +41,19 @@ once() {
   echo "$(field rate <<<"$out") $(field cpu_per_1000 <<<"$out") $(field p50_ms <<<"$out") $(field p99_ms <<<"$out") $(field errors <<<"$out")"
 }
 
+# settle waits until what the last run left behind is done: a peer's queue
+# manager moves files long after the last answer, and disks write. At most 30 s.
+settle() {
+  local i a b
+  sync
+  for i in $(seq 60); do
+    a=$(awk '/^cpu /{print $2+$3+$4+$6+$7+$8, $2+$3+$4+$5+$6+$7+$8}' /proc/stat); sleep 0.5
+    b=$(awk '/^cpu /{print $2+$3+$4+$6+$7+$8, $2+$3+$4+$5+$6+$7+$8}' /proc/stat)
+    awk -v a="$a" -v b="$b" 'BEGIN{split(a,x," ");split(b,y," ");exit !((y[1]-x[1])<0.08*(y[2]-x[2]))}' && return
+  done
+  echo "warning: the machine did not come to rest in 30 s" >&2
+}
+
 median() { sort -g | awk '{a[NR]=$1} END{print (NR%2)?a[(NR+1)/2]:(a[NR/2]+a[NR/2+1])/2}'; }
 
 # turns TITLE KIND ARGS -- NAME:PID:ADDR[:EXTRA]…: runs them in turns, prints a table; the first is the yardstick
@@ -52,6 +65,7 @@ turns() {
   for i in $(seq "$RUNS"); do
     for who in "$@"; do
       IFS=@ read -r name pid addr extra <<<"$who"
+      settle
       # shellcheck disable=SC2086
       once "$kind" "$pid" "$addr" "${args[@]}" $extra >>"$work/result.$name"
     done

@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/getopt"
+	"quill/internal/journal"
 	"quill/internal/safefile"
 	"quill/internal/sandbox"
 )
@@ -31,6 +33,7 @@ func main() {
 		exit.Usage("qmail-send [ -l 'local spawner' ]")
 	}
 	if err := run(local); err != nil {
+		lines.Flush()
 		exit.Die(prog, exit.Temporary, err)
 	}
 }
@@ -62,3 +65,10 @@ func run(local string) error {
 	s.run(signals)
 	return nil
 }
+
+// lines is the log: gathered while there is work, written before the sender
+// waits.
+var lines = journal.New(os.Stderr, "", 5*time.Millisecond)
+
+// logf writes one line of qmail-log's grammar.
+func logf(format string, args ...any) { lines.Soon(format, args...) }

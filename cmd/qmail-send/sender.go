@@ -159,20 +159,19 @@ func (s *sender) run(signals chan os.Signal) {
 	for !s.finished() {
 		s.start()
 		if len(s.events) == 0 {
-			lines.flush()
+			lines.Flush()
 		}
 		timer.Reset(s.wait())
 		select {
 		case f := <-s.events:
-			lines.hold()
 			f()
 		case sig := <-signals:
 			s.signal(sig)
 		case <-timer.C:
 		}
 	}
-	lines.flush()
 	logf("status: exiting")
+	lines.Flush()
 }
 
 // finished says whether a stop is complete: nothing runs, and what ran is

@@ -311,12 +311,17 @@ func (c *conn) follow(payload []byte) error {
 	if err := w.Past(put); err != nil {
 		return err
 	}
+	var told time.Time
 	for {
 		if !w.Pending() {
 			out.Write(queue.AppendFrame(frame[:0], queue.FrameCaughtUp))
 			if err := out.Flush(); err != nil {
 				return err
 			}
+			told = time.Now()
+		}
+		if w.Wait(); time.Since(told) < followPause {
+			time.Sleep(followPause) // much is going on: it is told together
 		}
 		events, err := w.More()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"quill/internal/control"
@@ -20,7 +21,12 @@ import (
 
 const prog = "queued"
 
+// gcPercent trades a few megabytes for fewer collections: little lives here, and
+// much comes and goes.
+const gcPercent = 400
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	if len(os.Args) != 1 {
 		exit.Usage(prog)
 	}

@@ -20,10 +20,11 @@ import (
 
 // limits of queued; queued(8) lists them.
 const (
-	maxConns    = 1000             // connections at once
-	maxUidConns = 100              // of these, of one uid that is not trusted
-	followLimit = 60 * time.Second // for a follower to read
-	partLimit   = 24 * time.Hour   // for a message to be handed over whole
+	maxConns    = 1000                 // connections at once
+	maxUidConns = 100                  // of these, of one uid that is not trusted
+	followLimit = 60 * time.Second     // for a follower to read
+	followPause = 2 * time.Millisecond // between two tidings to a follower, when there is much
+	partLimit   = 24 * time.Hour       // for a message to be handed over whole
 	backlog     = 256
 )
 

@@ -48,7 +48,7 @@ func (b *backend) Closing() bool { return b.d.closing.Load() }
 
 // Note logs an event with its client; what clients said is escaped.
 func (b *backend) Note(event, detail string) {
-	logf("%s: client %s (%s): %s", event, header.Safe(b.client.IP), header.Safe(b.client.Host), visible(detail))
+	lines.Soon("%s: client %s (%s): %s", event, header.Safe(b.client.IP), header.Safe(b.client.Host), visible(detail))
 }
 
 // visible is text for a log line.
@@ -202,7 +202,7 @@ func (m *message) Commit() smtp.Reply {
 		}
 		return m.b.say("451 4.3.0 "+smtp.Reply(visible(r.Text[1:])), "451 "+smtp.Reply(visible(r.Text[1:])))
 	}
-	logf("accepted: msg %v: %d bytes from <%s> to %d recipients, client %s (%s)", r.ID, m.size, visible(m.env.Sender), len(m.env.Recipients), header.Safe(m.b.client.IP), header.Safe(m.b.client.Host))
+	lines.Soon("accepted: msg %v: %d bytes from <%s> to %d recipients, client %s (%s)", r.ID, m.size, visible(m.env.Sender), len(m.env.Recipients), header.Safe(m.b.client.IP), header.Safe(m.b.client.Host))
 	seconds := strconv.FormatInt(time.Now().Unix(), 10)
 	return m.b.say("250 2.0.0 ok "+smtp.Reply(seconds)+" qp "+smtp.Reply(r.ID.String()), "250 ok "+smtp.Reply(seconds)+" qp "+smtp.Reply(r.ID.String()))
 }

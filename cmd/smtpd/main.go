@@ -5,9 +5,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,6 +15,7 @@ import (
 	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/journal"
 	"quill/internal/sandbox"
 	"quill/internal/smtp"
 	"quill/internal/ucspi"
@@ -23,7 +24,12 @@ import (
 
 const prog = "smtpd"
 
+// gcPercent trades a few megabytes for fewer collections: little lives here, and
+// much comes and goes.
+const gcPercent = 400
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	signal.Ignore(syscall.SIGPIPE)
 	home := control.Home()
 	resident := chain.Resident()
@@ -40,10 +46,13 @@ func main() {
 		<-stop
 		d.closing.Store(true)
 		if !resident {
+			lines.Flush()
 			os.Exit(exit.OK)
 		}
 	}()
-	os.Exit(chain.Serve(os.Args, d.session))
+	code := chain.Serve(os.Args, d.session)
+	lines.Flush()
+	os.Exit(code)
 }
 
 // confine takes from a resident smtpd what it does not need: it reads control
@@ -85,7 +94,8 @@ func (d *daemon) session(s *chain.Session) int {
 // stream is the session's connection as the engine wants it.
 type stream struct{ *ucspi.Stream }
 
-// logf writes one line to descriptor 2.
-func logf(format string, args ...any) {
-	os.Stderr.WriteString(prog + ": " + fmt.Sprintf(format, args...) + "\n")
-}
+// lines is the log. What went on is gathered; what somebody may have to act on
+// is written at once.
+var lines = journal.New(os.Stderr, prog+": ", 2*time.Millisecond)
+
+func logf(format string, args ...any) { lines.Now(format, args...) }
