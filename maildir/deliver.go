@@ -4,7 +4,6 @@ package maildir
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/internal/mailid"
+	"quill/internal/random"
 )
 
 // Deliverer delivers into any number of Maildirs. Deliveries that arrive
@@ -139,7 +139,7 @@ const tries = 9
 func (d *Deliverer) publish(m *Maildir, del *Delivery, tmp string, c counter, taken bool) (string, error) {
 	extra := ""
 	if taken {
-		extra = "X" + random(4)
+		extra = "X" + randomHex(4)
 	}
 	for range tries {
 		name := d.freshName()
@@ -161,7 +161,7 @@ func (d *Deliverer) publish(m *Maildir, del *Delivery, tmp string, c counter, ta
 		if same && del.ID != 0 {
 			return name, unlink(m.tmp, tmp)
 		}
-		extra = "X" + random(4)
+		extra = "X" + randomHex(4)
 	}
 	return "", fmt.Errorf("publish in %s/new: every name is taken", m.path)
 }
@@ -245,12 +245,12 @@ func (d *Deliverer) tmpName() string { return d.freshName() }
 // freshName is a name for a message without an id.
 func (d *Deliverer) freshName() string {
 	now := time.Now()
-	return fmt.Sprintf("%d.M%dP%d_%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), d.count.Add(1), random(8), Host(d.host))
+	return fmt.Sprintf("%d.M%dP%d_%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), d.count.Add(1), randomHex(8), Host(d.host))
 }
 
-// random is n random bytes in hexadecimal.
-func random(n int) string {
+// randomHex is n random bytes in hexadecimal.
+func randomHex(n int) string {
 	b := make([]byte, n)
-	rand.Read(b) // never fails (crypto/rand)
+	random.Fill(b)
 	return hex.EncodeToString(b)
 }

@@ -4,6 +4,7 @@ package queue
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -17,8 +18,11 @@ import (
 // connection: what several goroutines submit at the same time goes out in one
 // write. When the connection fails, everything that waits hears so, and the
 // client is of no more use.
+//
+// An answer that does not come within Limit counts as such a failure.
 type Client struct {
-	conn *os.File
+	conn  *os.File
+	limit time.Duration // for an answer; 0 is none
 
 	mu      sync.Mutex
 	out     []byte // frames that wait to be written
@@ -26,24 +30,30 @@ type Client struct {
 	writing bool   // somebody writes, and goes on until nothing waits
 	pending []func(ok bool, text string, err error)
 	err     error
+	until   time.Time // the read deadline that is set; zero for none
 }
 
 // maxSpare is the largest buffer that a client keeps.
 const maxSpare = 1 << 20
 
 // Dial connects to the queued of a home.
-func Dial(home string) (*Client, error) { return newClient(Connect(home)) }
-
-// DialWait is Dial that waits while queued is being restarted.
-func DialWait(home string, limit time.Duration) (*Client, error) {
-	return newClient(ConnectWait(home, limit))
+func Dial(home string) (*Client, error) {
+	f, err := Connect(home)
+	return newClient(f, 0, err)
 }
 
-func newClient(f *os.File, err error) (*Client, error) {
+// DialWait is Dial that waits while queued is being restarted; answers may take
+// as long as limit says.
+func DialWait(home string, wait, limit time.Duration) (*Client, error) {
+	f, err := ConnectWait(home, wait)
+	return newClient(f, limit, err)
+}
+
+func newClient(f *os.File, limit time.Duration, err error) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{conn: f}
+	c := &Client{conn: f, limit: limit}
 	go c.hear()
 	return c, nil
 }
@@ -122,6 +132,7 @@ func (c *Client) send(b []byte, done func(answer string, err error)) {
 		}
 		done(text, err)
 	})
+	c.patience()
 	c.out = append(c.out, b...)
 	if c.writing {
 		return
@@ -143,6 +154,20 @@ func (c *Client) send(b []byte, done func(answer string, err error)) {
 	c.writing = false
 }
 
+// patience bounds the wait for an answer to what is sent now: by the limit at
+// least, by a quarter more at most, so that a busy connection seldom sets it.
+// It runs with the lock held.
+func (c *Client) patience() {
+	if c.limit == 0 {
+		return
+	}
+	now := time.Now()
+	if c.until.Sub(now) < c.limit {
+		c.until = now.Add(c.limit + c.limit/4)
+		c.conn.SetReadDeadline(c.until)
+	}
+}
+
 func refusal(text string) error {
 	if text == "" {
 		return ErrFrame
@@ -156,6 +181,12 @@ func (c *Client) hear() {
 	for {
 		kind, payload, err := ReadFrame(r)
 		c.mu.Lock()
+		if errors.Is(err, os.ErrDeadlineExceeded) && len(c.pending) == 0 && r.Buffered() == 0 {
+			c.until = time.Time{}
+			c.conn.SetReadDeadline(c.until)
+			c.mu.Unlock()
+			continue // nothing was waited for
+		}
 		if err == nil && (len(c.pending) == 0 || kind != FrameOK && kind != FrameError) {
 			err = ErrFrame
 		}

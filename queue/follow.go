@@ -96,7 +96,7 @@ func (r *pastRef) read() ([]byte, bool) {
 	if !ok || rec.seq != r.seq || text != r.text {
 		return nil, false
 	}
-	if rec.length == 0 && crc32.Checksum(b[blockSize:], castagnoli) != rec.sum {
+	if rec.length == 0 && crc32.Checksum(b[blockSize:], castagnoli()) != rec.sum {
 		return nil, false
 	}
 	return b[blockSize:], true

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"quill/internal/mailid"
@@ -50,7 +51,9 @@ const (
 	flagFile    = 1
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is made when it is first needed: a qmail-queue that hands its
+// message to queued does without.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // Kind says what a record tells of a message.
 type Kind byte
@@ -103,12 +106,12 @@ func (r *record) appendHeader(b []byte, nonce [8]byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, r.sum)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.at.UnixMicro()))
 	b = append(b, make([]byte, 8)...)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli()))
 }
 
 // parseHeader reads a record's header; text is its length yet.
 func parseHeader(b []byte, nonce [8]byte) (r record, text uint32, ok bool) {
-	if len(b) < blockSize || [8]byte(b[:8]) != nonce || binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli) {
+	if len(b) < blockSize || [8]byte(b[:8]) != nonce || binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli()) {
 		return record{}, 0, false
 	}
 	r = record{
@@ -126,7 +129,7 @@ func appendSegmentHeader(b []byte, number uint64, nonce [8]byte) []byte {
 	h = binary.LittleEndian.AppendUint64(h, number)
 	h = append(h, nonce[:]...)
 	h = append(h, make([]byte, 60-len(h))...)
-	h = binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, castagnoli))
+	h = binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, castagnoli()))
 	return append(append(b, h...), h...)
 }
 
@@ -139,7 +142,7 @@ func parseSegmentHeader(b []byte) (nonce [8]byte, err error) {
 		if len(b) < blockSize {
 			break
 		}
-		if string(b[:len(magic)]) == magic && binary.LittleEndian.Uint32(b[60:]) == crc32.Checksum(b[:60], castagnoli) {
+		if string(b[:len(magic)]) == magic && binary.LittleEndian.Uint32(b[60:]) == crc32.Checksum(b[:60], castagnoli()) {
 			return [8]byte(b[20:28]), nil
 		}
 		b = b[blockSize:]

@@ -3,15 +3,16 @@
 package queue
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"quill/internal/mailid"
+	"quill/internal/random"
 	"quill/internal/safefile"
 )
 
@@ -29,6 +30,13 @@ type Message struct {
 
 // NewMessage begins a message for the queue in dir.
 func NewMessage(dir string) *Message { return &Message{dir: dir} }
+
+// Expect says that n more bytes will come, if all goes well.
+func (m *Message) Expect(n int) {
+	if m.file == nil && len(m.body)+n <= InlineLimit {
+		m.body = slices.Grow(m.body, n)
+	}
+}
 
 // Write takes more of the message.
 func (m *Message) Write(p []byte) (int, error) {
@@ -53,7 +61,7 @@ func (m *Message) Write(p []byte) (int, error) {
 // spill moves what there is into a file.
 func (m *Message) spill() error {
 	var r [8]byte
-	rand.Read(r[:])
+	random.Fill(r[:])
 	if m.line == "" {
 		m.Name(mailid.New(), "")
 	}

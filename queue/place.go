@@ -68,7 +68,7 @@ func readRecord(path string, p Place, id mailid.ID) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r, text, ok := parseHeader(b, nonce)
-	if !ok || r.id != id || r.kind != Enqueue || blockSize+int64(text)+int64(r.length) != p.Length || crc32.Checksum(b[blockSize:], castagnoli) != r.sum {
+	if !ok || r.id != id || r.kind != Enqueue || blockSize+int64(text)+int64(r.length) != p.Length || crc32.Checksum(b[blockSize:], castagnoli()) != r.sum {
 		return nil, ErrMoved
 	}
 	return b[blockSize+int64(text):], nil

@@ -3,7 +3,6 @@
 package queue
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"quill/internal/random"
 	"quill/internal/safefile"
 )
 
@@ -92,9 +92,7 @@ func createSegment(dir string, number uint64, size int64) (*segment, error) {
 // prepareSegment makes a segment's file under a temporary name.
 func prepareSegment(dir string, number uint64, size int64) (*segment, error) {
 	s := &segment{number: number, size: size, end: segmentHead, guards: make(map[*segment]int)}
-	if _, err := rand.Read(s.nonce[:]); err != nil {
-		return nil, err
-	}
+	random.Fill(s.nonce[:])
 	f, err := os.OpenFile(filepath.Join(dir, "log", "next.tmp"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return nil, err
@@ -220,7 +218,7 @@ func (w *window) record(off int64, nonce [8]byte) (record, bool) {
 	}
 	n := int64(text) + int64(r.length)
 	payload := w.bytes(off+blockSize, n)
-	if int64(len(payload)) != n || crc32.Checksum(payload, castagnoli) != r.sum {
+	if int64(len(payload)) != n || crc32.Checksum(payload, castagnoli()) != r.sum {
 		return record{}, false
 	}
 	r.text = slices.Clone(payload[:text])

@@ -78,9 +78,9 @@ func (l *Log) writeSome(batch []*request) (n int) {
 // encode appends the record's bytes to a vector of pieces.
 func (r *request) encode(vec [][]byte, nonce [8]byte) [][]byte {
 	r.rec.length = uint32(r.length())
-	sum := crc32.Update(0, castagnoli, r.rec.text)
+	sum := crc32.Update(0, castagnoli(), r.rec.text)
 	for _, p := range r.bodies {
-		sum = crc32.Update(sum, castagnoli, p)
+		sum = crc32.Update(sum, castagnoli(), p)
 	}
 	r.rec.sum = sum
 	vec = append(vec, append(r.rec.appendHeader(make([]byte, 0, blockSize+len(r.rec.text)), nonce), r.rec.text...))

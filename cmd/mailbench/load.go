@@ -107,11 +107,13 @@ func expect(r *bufio.Reader, want string) error {
 	}
 }
 
-// smtpLoad sends messages, each command after the reply to the last.
+// smtpLoad sends messages, each command after the reply to the last; or, with
+// -pipeline, MAIL, RCPT and DATA together (RFC 2920).
 type smtpLoad struct {
 	o    *options
 	body []byte
 	mail []byte
+	rcpt []byte // where it is always the same
 	next counter
 }
 
@@ -134,7 +136,19 @@ func newSMTP(o *options) client {
 	for len(b) < o.size {
 		b = append(b, line[max(0, len(line)-max(3, o.size-len(b))):]...)
 	}
-	return &smtpLoad{o: o, body: append(b, ".\r\n"...), mail: []byte("MAIL FROM:<" + o.from + ">\r\n")}
+	l := &smtpLoad{o: o, body: append(b, ".\r\n"...), mail: []byte("MAIL FROM:<" + o.from + ">\r\n")}
+	if !strings.Contains(o.to, "%d") {
+		l.rcpt = []byte("RCPT TO:<" + o.to + ">\r\n")
+	}
+	return l
+}
+
+// recipient is the next RCPT.
+func (l *smtpLoad) recipient() []byte {
+	if l.rcpt != nil {
+		return l.rcpt
+	}
+	return fmt.Appendf(nil, "RCPT TO:<"+l.o.to+">\r\n", l.next.of(l.o.users))
 }
 
 func (l *smtpLoad) play(c net.Conn, r *bufio.Reader, done func() bool) error {
@@ -150,24 +164,48 @@ func (l *smtpLoad) play(c net.Conn, r *bufio.Reader, done func() bool) error {
 	if err := say([]byte("EHLO localhost\r\n"), "2"); err != nil {
 		return err
 	}
+	message := l.lockstep
+	if l.o.pipeline {
+		message = l.pipelined
+	}
 	for range l.o.reuse {
-		to := l.o.to
-		if strings.Contains(to, "%d") {
-			to = fmt.Sprintf(to, l.next.of(l.o.users))
-		}
-		for _, s := range []struct {
-			b    []byte
-			want string
-		}{{l.mail, "2"}, {[]byte("RCPT TO:<" + to + ">\r\n"), "2"}, {[]byte("DATA\r\n"), "3"}, {l.body, "2"}} {
-			if err := say(s.b, s.want); err != nil {
-				return err
-			}
+		if err := message(r, say); err != nil {
+			return err
 		}
 		if !done() {
 			break
 		}
 	}
 	return say([]byte("QUIT\r\n"), "2")
+}
+
+// lockstep sends one message, a command at a time.
+func (l *smtpLoad) lockstep(_ *bufio.Reader, say func([]byte, string) error) error {
+	if err := say(l.mail, "2"); err != nil {
+		return err
+	}
+	if err := say(l.recipient(), "2"); err != nil {
+		return err
+	}
+	if err := say([]byte("DATA\r\n"), "3"); err != nil {
+		return err
+	}
+	return say(l.body, "2")
+}
+
+// pipelined sends one message, its commands in one write.
+func (l *smtpLoad) pipelined(r *bufio.Reader, say func([]byte, string) error) error {
+	group := slices.Concat(l.mail, l.recipient(), []byte("DATA\r\n"))
+	if err := say(group, "2"); err != nil {
+		return err
+	}
+	if err := expect(r, "2"); err != nil {
+		return err
+	}
+	if err := expect(r, "3"); err != nil {
+		return err
+	}
+	return say(l.body, "2")
 }
 
 // pop3Load logs in, STAT, one RETR, QUIT.

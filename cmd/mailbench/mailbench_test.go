@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -18,8 +19,9 @@ func TestAgainstSink(t *testing.T) {
 	}
 	defer l.Close()
 	go serveSink(l)
-	for _, reuse := range []string{"1", "20"} {
-		o, err := parse("smtp", []string{"-sessions", "4", "-seconds", "0.3", "-reuse", reuse, "-pid", strconv.Itoa(os.Getpid()), l.Addr().String()})
+	for _, reuse := range []string{"1", "20", "20 -pipeline"} {
+		args := append(append([]string{"-sessions", "4", "-seconds", "0.3", "-reuse"}, strings.Fields(reuse)...), "-pid", strconv.Itoa(os.Getpid()), l.Addr().String())
+		o, err := parse("smtp", args)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ type options struct {
 	kind, addr     string
 	sessions       int
 	reuse          int
+	pipeline       bool
 	size           int
 	seconds        float64
 	from, to       string
@@ -60,6 +61,7 @@ func parse(kind string, args []string) (*options, error) {
 	f := flag.NewFlagSet("mailbench "+kind, flag.ContinueOnError)
 	f.IntVar(&o.sessions, "sessions", 50, "sessions at once")
 	f.IntVar(&o.reuse, "reuse", 1, "messages a connection")
+	f.BoolVar(&o.pipeline, "pipeline", false, "send MAIL, RCPT and DATA in one write")
 	f.IntVar(&o.size, "size", 4096, "bytes of a message")
 	f.Float64Var(&o.seconds, "seconds", 5, "how long")
 	f.StringVar(&o.from, "from", "netwatcher@testingsmtp.org", "sender")

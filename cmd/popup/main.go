@@ -5,7 +5,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/pop3"
+	"quill/internal/random"
 	"quill/internal/sandbox"
 	"quill/internal/ucspi"
 )
@@ -95,7 +95,7 @@ func (d *door) insecure(e ucspi.Env) string {
 // timestamp is a greeting's, as the family writes it; no two are the same.
 func timestamp(host string) string {
 	var b [4]byte
-	rand.Read(b[:]) // never fails (crypto/rand)
+	random.Fill(b[:])
 	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 	return fmt.Sprintf("<%d.%d@%s>", n, time.Now().UnixNano(), host)
 }

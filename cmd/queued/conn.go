@@ -50,7 +50,7 @@ var verbs = map[byte]func(c *conn, payload []byte) error{
 // serve obeys frames until the connection ends. A message that was not
 // committed by then never was.
 func (c *conn) serve() {
-	c.r = bufio.NewReaderSize(c.file, 32<<10)
+	c.r = bufio.NewReaderSize(c.file, readSize)
 	c.answers.w = c.file
 	defer c.answers.wait()
 	defer c.forget()
@@ -78,8 +78,10 @@ func (c *conn) serve() {
 	}
 }
 
-// maxKept is the largest payload whose room is kept.
-const maxKept = 64 << 10
+const (
+	maxKept  = 64 << 10 // the largest payload whose room is kept
+	readSize = 64 << 10 // bytes read at once: the messages of many sessions come together
+)
 
 // frame reads a frame's payload and obeys it; no verb keeps the payload.
 func (c *conn) frame(kind byte, n int) error {
@@ -104,6 +106,7 @@ func (c *conn) chunk(n int) error {
 	if c.message == nil {
 		c.message = queue.NewMessage("queue")
 	}
+	c.message.Expect(n)
 	for n > 0 {
 		if c.r.Buffered() == 0 {
 			c.patience()

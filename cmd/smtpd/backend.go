@@ -105,7 +105,7 @@ func (b *backend) Recipient(p addr.Path) (string, smtp.Reply) {
 		return p.String() + b.relay, ""
 	}
 	if p.Domain != "" {
-		ok, err := b.c.accepts(p.Domain)
+		ok, err := b.d.settings.accepts(b.c, p.Domain)
 		if err != nil {
 			return b.trouble("control/morercpthosts.cdb", err)
 		}
@@ -128,7 +128,7 @@ func (b *backend) known(p addr.Path, queued string) (string, smtp.Reply) {
 	if !local {
 		return queued, ""
 	}
-	_, ok, err := b.d.settings.users.Find(key)
+	ok, err := b.d.settings.users.Exists(key)
 	switch {
 	case err != nil:
 		return b.trouble("users/cdb (make it with quill user)", err)

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -29,7 +28,7 @@ type config struct {
 	literal      string // localiphost: our own literals stand for it; "" refuses them
 	limits       smtp.Limits
 	rcpthosts    route.HostSet
-	more         *cdb.Map // morercpthosts.cdb, or nil
+	more         bool // there is morercpthosts.cdb
 	routes       *route.Table
 	badMailFrom  map[string]bool
 }
@@ -38,6 +37,7 @@ type config struct {
 type settings struct {
 	dir   control.Dir
 	users *users.Table
+	more  *cdb.Live // morercpthosts.cdb
 
 	mu   sync.Mutex
 	last *config
@@ -47,7 +47,8 @@ type settings struct {
 
 func newSettings(home string) *settings {
 	s := &settings{dir: control.Open(home), users: users.Open(home)}
-	s.users.Fresh = fresh
+	s.more = cdb.NewLive(s.dir.Path("morercpthosts.cdb"))
+	s.users.Fresh, s.more.Fresh = fresh, fresh
 	return s
 }
 
@@ -100,12 +101,8 @@ func (s *settings) loadLists(c *config) error {
 		return err
 	}
 	c.rcpthosts = route.NewHostSet(hosts)
-	if more, err := s.dir.Exists("morercpthosts.cdb"); err != nil {
+	if c.more, err = s.dir.Exists("morercpthosts.cdb"); err != nil {
 		return err
-	} else if more {
-		if c.more, err = cdb.Open(filepath.Clean(s.dir.Path("morercpthosts.cdb"))); err != nil {
-			return err
-		}
 	}
 	bad, _, err := s.dir.List("badmailfrom")
 	if err != nil {
@@ -159,20 +156,21 @@ func (c *config) limitsFor(e ucspi.Env) (smtp.Limits, error) {
 }
 
 // accepts says whether mail for the domain is ours to take.
-func (c *config) accepts(domain string) (bool, error) {
-	if c.rcpthosts.Match(domain) {
-		return true, nil
-	}
-	if c.more == nil {
-		return false, nil
+func (s *settings) accepts(c *config, domain string) (ok bool, err error) {
+	if c.rcpthosts.Match(domain) || !c.more {
+		return c.rcpthosts.Match(domain), nil
 	}
 	d := route.Lower(domain)
-	for i := 0; i <= len(d); i++ {
-		if i == 0 || i < len(d) && d[i] == '.' {
-			if _, ok, err := c.more.Value([]byte(d[i:])); ok || err != nil {
-				return ok, err
+	look := func(m *cdb.Map) (err error) {
+		for i := 0; i < len(d) && !ok && err == nil; i++ {
+			if i == 0 || d[i] == '.' {
+				_, ok, err = m.Value([]byte(d[i:]))
 			}
 		}
+		return err
 	}
-	return false, nil
+	if called, err := s.more.Recent(look); called && err == nil {
+		return ok, nil
+	}
+	return ok, s.more.Current(look)
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -44,8 +45,8 @@ func Serve(argv []string, run func(*Session) int) int {
 	if err := l.Hello(argv); err != nil {
 		return complain(argv, err)
 	}
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
+	c := &crew{argv: argv, link: l, run: run, env: ucspi.Process(), packets: make(chan *Packet)}
+	defer c.wait()
 	for {
 		b, fds, err := l.Recv()
 		if errors.Is(err, io.EOF) {
@@ -64,12 +65,53 @@ func Serve(argv []string, run func(*Session) int) int {
 			complain(argv, err)
 			continue
 		}
-		sessions.Add(1)
-		go func() {
-			defer sessions.Done()
-			serveOne(argv, l, p, run)
-		}()
+		c.take(p)
 	}
+}
+
+// crew is the goroutines that run a resident program's sessions. One that has
+// ended its session takes the next: its stack has grown to what a session
+// needs.
+type crew struct {
+	argv    []string
+	link    *Link
+	run     func(*Session) int
+	env     ucspi.Env
+	packets chan *Packet // to who is idle
+	idle    atomic.Int64
+	working sync.WaitGroup
+}
+
+// maxIdle is how many goroutines wait for a session at most.
+const maxIdle = 64
+
+// take has a session run.
+func (c *crew) take(p *Packet) {
+	select {
+	case c.packets <- p:
+	default:
+		c.working.Add(1)
+		go c.work(p)
+	}
+}
+
+func (c *crew) work(p *Packet) {
+	defer c.working.Done()
+	for ok := true; ok; {
+		c.serve(p)
+		if c.idle.Add(1) <= maxIdle {
+			p, ok = <-c.packets
+		} else {
+			ok = false
+		}
+		c.idle.Add(-1)
+	}
+}
+
+// wait waits for the sessions that run.
+func (c *crew) wait() {
+	close(c.packets)
+	c.working.Wait()
 }
 
 func complain(argv []string, err error) int {
@@ -82,16 +124,16 @@ func runSpawned(argv []string, run func(*Session) int) int {
 	return s.guard(argv, run)
 }
 
-// serveOne runs the session of one packet and reports its end.
-func serveOne(argv []string, l *Link, p *Packet, run func(*Session) int) {
-	s := &Session{Env: ucspi.Process().With(p.Env), Ahead: p.Ahead, Control: p.Control, Data: p.Data, serial: p.Serial, link: l}
+// serve runs the session of one packet and reports its end.
+func (c *crew) serve(p *Packet) {
+	s := &Session{Env: c.env.With(p.Env), Ahead: p.Ahead, Control: p.Control, Data: p.Data, serial: p.Serial, link: c.link}
 	if p.Conn >= 0 {
 		if err := unix.SetNonblock(p.Conn, true); err != nil {
-			complain(argv, err)
+			complain(c.argv, err)
 		}
 		s.Stream = ucspi.NewStream(p.Conn, p.Conn, true)
 	}
-	code := s.guard(argv, run)
+	code := s.guard(c.argv, c.run)
 	if s.Stream != nil {
 		s.Stream.Close()
 	}

@@ -7,13 +7,30 @@ package header
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // Date is a time as the family writes it: day without a leading zero, always
 // -0000 (RFC 5322 §3.3: the zone says nothing of where this is).
-func Date(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 -0000") }
+func Date(t time.Time) string { return string(AppendDate(nil, t)) }
+
+// AppendDate appends Date.
+func AppendDate(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(strconv.AppendInt(b, int64(day), 10), ' ')
+	b = append(append(b, month.String()[:3]...), ' ')
+	b = append(strconv.AppendInt(b, int64(year), 10), ' ')
+	b = append(two(b, hour), ':')
+	b = append(two(b, minute), ':')
+	return append(two(b, second), " -0000"...)
+}
+
+// two appends n as two digits.
+func two(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 // Safe replaces what could end or forge a header line, or confuse its reader,
 // by '?'.
@@ -33,7 +50,11 @@ func Safe(s string) string {
 
 // safeByte is the set that qmail lets through: letters, digits and a few signs.
 func safeByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(".@%+/=:-[]_", c) >= 0
+	switch c {
+	case '.', '@', '%', '+', '/', '=', ':', '-', '[', ']', '_':
+		return true
+	}
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // Client is what a Received line tells of whom a message came from.
@@ -48,18 +69,22 @@ type Client struct {
 
 // Received is the Received line of a message from c.
 func (c Client) Received(at time.Time) string {
-	var b strings.Builder
-	b.WriteString("Received: from ")
-	b.WriteString(Safe(c.Host))
+	b := append(make([]byte, 0, 256), "Received: from "...)
+	add := func(words ...string) {
+		for _, w := range words {
+			b = append(b, w...)
+		}
+	}
+	add(Safe(c.Host))
 	if c.Helo != "" && !strings.EqualFold(c.Helo, c.Host) {
-		b.WriteString(" (HELO " + Safe(c.Helo) + ")")
+		add(" (HELO ", Safe(c.Helo), ")")
 	}
-	b.WriteString(" (")
+	add(" (")
 	if c.Info != "" {
-		b.WriteString(Safe(c.Info) + "@")
+		add(Safe(c.Info), "@")
 	}
-	b.WriteString(Safe(c.IP) + ")\n  by " + Safe(c.Local) + " with " + c.With + "; " + Date(at) + "\n")
-	return b.String()
+	add(Safe(c.IP), ")\n  by ", Safe(c.Local), " with ", c.With, "; ")
+	return string(append(AppendDate(b, at), '\n'))
 }
 
 // Counter counts hops in the header of a message with LF line ends as it

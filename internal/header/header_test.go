@@ -25,6 +25,17 @@ func TestReceived(t *testing.T) {
 	}
 }
 
+// TestDate: the date is as package time would write it.
+func TestDate(t *testing.T) {
+	at := time.Date(1999, 12, 28, 3, 4, 5, 6, time.FixedZone("", -7*3600))
+	for range 3000 {
+		if got, want := Date(at), at.UTC().Format("2 Jan 2006 15:04:05 -0000"); got != want {
+			t.Fatalf("Date(%v) = %q; want %q", at, got, want)
+		}
+		at = at.Add(7*time.Hour + 61*time.Minute + 59*time.Second)
+	}
+}
+
 func TestCounter(t *testing.T) {
 	text := "Received: a\nrECEIVED: b\n more\nDelivered-To: x\nReceived-SPF: no\nSubject: Received: \n\nReceived: in the body\n"
 	for step := 1; step < 20; step++ {

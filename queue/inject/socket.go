@@ -65,7 +65,7 @@ func (j *Injector) client() (*queue.Client, error) {
 	if other != c && other.Err() == nil {
 		return other, nil // somebody has dialed meanwhile
 	}
-	c, err := queue.DialWait(j.home, Wait)
+	c, err := queue.DialWait(j.home, Wait, commitLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,8 @@ func (m *socketMessage) share(frames []byte) Result {
 	if err != nil {
 		return m.absent(err)
 	}
-	verdict := make(chan Result, 1)
+	verdict := verdicts.Get().(chan Result)
+	defer verdicts.Put(verdict)
 	c.SubmitFrames(frames, func(id mailid.ID, err error) {
 		var refusal *queue.Refusal
 		switch {
@@ -251,15 +252,11 @@ func (m *socketMessage) share(frames []byte) Result {
 			verdict <- m.queued(id)
 		}
 	})
-	late := time.NewTimer(commitLimit)
-	defer late.Stop()
-	select {
-	case r := <-verdict:
-		return r
-	case <-late.C:
-		return m.lost()
-	}
+	return <-verdict // the client tells also of a connection that failed
 }
+
+// verdicts are used again by one message after the other.
+var verdicts = sync.Pool{New: func() any { return make(chan Result, 1) }}
 
 // queued, refused and lost are the three ends of a message that was handed
 // over.
