@@ -40,16 +40,16 @@ func main() {
 		}
 	}
 	d := &daemon{settings: newSettings(home), queue: inject.New(home, program, !resident)}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
-	go func() {
-		<-stop
-		d.closing.Store(true)
-		if !resident {
-			lines.Flush()
-			os.Exit(exit.OK)
-		}
-	}()
+	if resident {
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGTERM)
+		go func() {
+			<-stop
+			d.closing.Store(true)
+		}()
+	} else {
+		lines = journal.New(os.Stderr, prog+": ", 0) // there is not much to gather
+	}
 	code := chain.Serve(os.Args, d.session)
 	lines.Flush()
 	os.Exit(code)

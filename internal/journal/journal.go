@@ -28,7 +28,7 @@ type Journal struct {
 }
 
 // New makes a log on w whose lines begin with prefix; what is gathered goes out
-// after delay at the latest.
+// after delay at the latest, at once where that is 0.
 func New(w io.Writer, prefix string, delay time.Duration) *Journal {
 	return &Journal{w: w, prefix: prefix, delay: delay}
 }
@@ -47,7 +47,7 @@ func (j *Journal) Soon(format string, args ...any) {
 	defer j.mu.Unlock()
 	j.add(format, args)
 	switch {
-	case len(j.held) > maxHeld:
+	case len(j.held) > maxHeld, j.delay == 0:
 		j.write()
 	case !j.timed:
 		j.timed = true

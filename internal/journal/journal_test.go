@@ -58,6 +58,17 @@ func TestOrderAndWrites(t *testing.T) {
 	}
 }
 
+// TestNoDelay: without a delay each line is written at once.
+func TestNoDelay(t *testing.T) {
+	s := &sink{}
+	j := New(s, "p: ", 0)
+	j.Soon("a")
+	j.Soon("b")
+	if text, n := s.state(); text != "p: a\np: b\n" || n != 2 {
+		t.Errorf("%q in %d writes; want two", text, n)
+	}
+}
+
 // TestDelay: a line goes out though nobody comes after it, and lines of many
 // goroutines stay whole.
 func TestDelay(t *testing.T) {

@@ -51,6 +51,7 @@ type Message interface {
 type Injector struct {
 	home    string
 	program string // by pipes; empty for the socket
+	alone   bool   // there is one session in this process: pipes may block it
 
 	dialing sync.Mutex // one dials at a time
 
@@ -69,7 +70,7 @@ func New(home, program string, pipes bool) *Injector {
 	if pipes && program == "" {
 		program = DefaultProgram
 	}
-	return &Injector{home: home, program: program}
+	return &Injector{home: home, program: program, alone: pipes}
 }
 
 // Begin starts a message with this id; origin says how it came, as far as the

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"quill/internal/chain"
 	"quill/internal/mailid"
 	"quill/queue"
@@ -25,21 +27,24 @@ type pipeMessage struct {
 	body     *os.File
 	envelope *os.File
 	text     *os.File
-	heard    chan string
 	err      error
 }
 
 // beginPipe starts the program.
 func (j *Injector) beginPipe(id mailid.ID, facts queue.Params) (Message, error) {
-	m := &pipeMessage{id: id, heard: make(chan string, 1)}
+	m := &pipeMessage{id: id}
 	argv := []string{j.program}
 	path, err := chain.Find(argv)
 	if err != nil {
 		return failed{Result{id, 120, textOf(120, "")}}, nil
 	}
-	bodyR, bodyW, err1 := os.Pipe()
-	envR, envW, err2 := os.Pipe()
-	textR, textW, err3 := os.Pipe()
+	pipe := os.Pipe
+	if j.alone {
+		pipe = blockingPipe
+	}
+	bodyR, bodyW, err1 := pipe()
+	envR, envW, err2 := pipe()
+	textR, textW, err3 := pipe()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		closeFiles(bodyR, bodyW, envR, envW, textR, textW)
 		return nil, err
@@ -60,11 +65,29 @@ func (j *Injector) beginPipe(id mailid.ID, facts queue.Params) (Message, error) 
 		closeFiles(bodyW, envW, textR)
 		return failed{Result{id, 120, textOf(120, "")}}, nil
 	}
-	go func() {
-		b, _ := io.ReadAll(io.LimitReader(textR, maxErrorText+1))
-		m.heard <- string(b)
-	}()
 	return m, nil
+}
+
+// blockingPipe is os.Pipe without the runtime's poller, which costs a process
+// of one session more than the pipe itself.
+func blockingPipe() (r, w *os.File, err error) {
+	var fd [2]int
+	if err := unix.Pipe2(fd[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	return os.NewFile(uintptr(fd[0]), "pipe"), os.NewFile(uintptr(fd[1]), "pipe"), nil
+}
+
+// hear reads the program's error text to its end. What it says beyond the
+// bound is dropped; a pipe takes 64 KiB of it before the program would wait.
+func (m *pipeMessage) hear() string {
+	text := make([]byte, maxErrorText+1)
+	n, err := io.ReadFull(m.text, text)
+	if err == nil {
+		io.Copy(io.Discard, m.text)
+	}
+	m.text.Close()
+	return string(text[:n])
 }
 
 // failed is a message whose program could not be started.
@@ -126,9 +149,8 @@ func (m *pipeMessage) Commit(e *queue.Envelope) Result {
 	if err := m.envelope.Close(); wrote == nil {
 		wrote = err
 	}
+	text := m.hear()
 	code := m.wait()
-	text := <-m.heard
-	m.text.Close()
 	if code == 0 && wrote != nil {
 		code = 54
 	}
@@ -156,6 +178,5 @@ func (m *pipeMessage) Abort() {
 	m.proc.Kill()
 	closeFiles(m.body, m.envelope)
 	m.proc.Wait()
-	<-m.heard
 	m.text.Close()
 }
