@@ -8,7 +8,6 @@
 package queue
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -78,14 +77,16 @@ func AppendPart(b []byte, addr string, params Params) []byte {
 }
 
 // ParsePart reads what AppendPart wrote.
-func ParsePart(b []byte) (addr string, params Params, err error) {
-	if len(b) == 0 || b[len(b)-1] != 0 {
+func ParsePart(b []byte) (addr string, params Params, err error) { return parsePart(string(b)) }
+
+func parsePart(s string) (addr string, params Params, err error) {
+	if s == "" || s[len(s)-1] != 0 {
 		return "", nil, ErrEnvelope
 	}
-	if facts := bytes.Count(b, []byte{0}) - 1; facts > 0 {
+	if facts := strings.Count(s, "\x00") - 1; facts > 0 {
 		params = make(Params, 0, facts)
 	}
-	addr, rest, _ := strings.Cut(string(b), "\x00")
+	addr, rest, _ := strings.Cut(s, "\x00")
 	for rest != "" {
 		var word string
 		word, rest, _ = strings.Cut(rest, "\x00")
@@ -112,24 +113,25 @@ func (e *Envelope) Encode() []byte {
 // ParseEnvelope reads what Encode wrote.
 func ParseEnvelope(b []byte) (*Envelope, error) {
 	e := &Envelope{}
-	for n := 0; len(b) > 0; n++ {
-		if (b[0] == 'F') != (n == 0) || b[0] != 'F' && b[0] != 'T' {
+	s := string(b)
+	for n := 0; s != ""; n++ {
+		if (s[0] == 'F') != (n == 0) || s[0] != 'F' && s[0] != 'T' {
 			return nil, ErrEnvelope
 		}
-		end := partEnd(b[1:])
+		end := partEnd(s[1:])
 		if end < 0 {
 			return nil, ErrEnvelope
 		}
-		addr, params, err := ParsePart(b[1 : 1+end])
+		addr, params, err := parsePart(s[1 : 1+end])
 		if err != nil {
 			return nil, err
 		}
-		if b[0] == 'F' {
+		if s[0] == 'F' {
 			e.Sender, e.Params = addr, params
 		} else {
 			e.Recipients = append(e.Recipients, Recipient{addr, params})
 		}
-		b = b[1+end+1:]
+		s = s[1+end+1:]
 	}
 	if len(e.Recipients) == 0 {
 		return nil, ErrEnvelope
@@ -139,10 +141,10 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 
 // partEnd is how long the part at b's start is, without the NUL that ends it;
 // the address may be empty, a fact may not.
-func partEnd(b []byte) int {
+func partEnd(s string) int {
 	at := 0
-	for first := true; at < len(b); first = false {
-		n := bytes.IndexByte(b[at:], 0)
+	for first := true; at < len(s); first = false {
+		n := strings.IndexByte(s[at:], 0)
 		if n < 0 {
 			return -1
 		}

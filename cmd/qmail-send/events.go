@@ -89,9 +89,11 @@ func (s *sender) arrived(e queue.Event) {
 		}
 	}
 	now := time.Now()
+	again := e.ID.Time().Before(s.started)
+	m.rcpts = make([]*recipient, 0, len(env.Recipients))
 	for i, r := range env.Recipients {
 		addr, local := s.set.routes.Rewrite(r.Addr)
-		rcpt := &recipient{m: m, number: i, addr: addr, local: local, index: -1, again: e.ID.Time().Before(s.started)}
+		rcpt := &recipient{m: m, number: i, addr: addr, local: local, index: -1, again: again}
 		m.rcpts = append(m.rcpts, rcpt)
 		if d := s.byKey(key{m.id, i}); d != nil {
 			rcpt.running = true
