@@ -24,7 +24,12 @@ var bin string
 
 // TestMain builds all programs as `make build` does, into a folder that goes
 // when the tests end.
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(clientEnv); addr != "" {
+		os.Exit(playClient(addr))
+	}
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	var err error
@@ -220,6 +225,10 @@ func dial(t *testing.T, addr string) *talk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	return newTalk(t, c)
+}
+
+func newTalk(t *testing.T, c net.Conn) *talk {
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	return &talk{t, c, bufio.NewReader(c)}
 }

@@ -66,6 +66,11 @@ var doors = map[string][]string{
 	"golang.org/x/crypto/argon2":     {"quill/internal/checkpw"},                                                // password hashes
 }
 
+// only says which of our packages may import one that is not for everybody.
+var only = map[string][]string{
+	"quill/internal/netns": {"quill/cmd/quill"}, // changes a process's network, which is the administrator's business
+}
+
 // noNet is the programs that get sockets as descriptors and must not be able to
 // open one by package net.
 var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
@@ -105,6 +110,8 @@ func checkLayers(t *testing.T, p pkg) {
 			t.Errorf("engine %s imports %s; engines import no ground", p.ImportPath, imp)
 		case store && isEngine(imp) && imp != "quill/internal/addr":
 			t.Errorf("store %s imports the engine %s; of engines only addr", p.ImportPath, imp)
+		case only[imp] != nil && !slices.Contains(only[imp], p.ImportPath):
+			t.Errorf("%s imports %s; only %s may", p.ImportPath, imp, strings.Join(only[imp], ", "))
 		case slices.Contains([]string{"net/mail", "net/textproto", "net/smtp", "mime/multipart"}, imp):
 			t.Errorf("%s imports %s, which is not safe on remote data", p.ImportPath, imp)
 		}

@@ -44,12 +44,13 @@ func playDemo(l *lab.Lab) error {
 
 // dns asks what the capture's packets ask.
 func (d *demo) dns() error {
+	server := d.l.Net.Server
 	for _, q := range []struct{ name, kind, want, why string }{
 		{"mail." + lab.Domain, "AAAA", "", "for IPv6, of no further interest"},
-		{"mail." + lab.Domain, "A", lab.ServerIP, "where outgoing mail goes"},
-		{"206.0.0.127.in-addr.arpa", "PTR", "mail." + lab.Domain + ".", "back to a name, to be sure"},
+		{"mail." + lab.Domain, "A", server, "where outgoing mail goes"},
+		{lab.Reverse(server), "PTR", "mail." + lab.Domain + ".", "back to a name, to be sure"},
 		{lab.Domain, "MX", "10 mail." + lab.Domain + ".", "who takes mail for the domain"},
-		{"pop3." + lab.Domain, "A", lab.ServerIP, "where mail is fetched"},
+		{"pop3." + lab.Domain, "A", server, "where mail is fetched"},
 	} {
 		answers, status, err := resolve.Ask(d.l.Addrs["DNS"], q.name, q.kind, stepTime)
 		if err != nil {
@@ -75,11 +76,14 @@ type talk struct {
 	r *bufio.Reader
 }
 
+// dial connects from the laptop's address.
 func (d *demo) dial(service string) (*talk, error) {
-	c, err := net.DialTimeout("tcp", d.l.Addrs[service], stepTime)
+	from := net.Dialer{Timeout: stepTime, LocalAddr: &net.TCPAddr{IP: net.ParseIP(d.l.Net.Laptop)}}
+	c, err := from.Dial("tcp", d.l.Addrs[service])
 	if err != nil {
 		return nil, err
 	}
+	d.note("a connection from " + d.l.Net.Laptop + " to " + d.l.Addrs[service])
 	c.SetDeadline(time.Now().Add(stepTime))
 	return &talk{d, c, bufio.NewReader(c)}, nil
 }

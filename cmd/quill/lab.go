@@ -25,6 +25,7 @@ func labCommand() *cli.Command {
 			"\nother people's files are never touched. INT or TERM stops it.\n\nexample: quill lab --users 3 /tmp/mylab" + codes,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "demo", Usage: "play the lecture's mail as a dialogue, then stop"},
+			&cli.BoolFlag{Name: "namespace", Usage: "the lecture's addresses and ports (" + lab.Namespace.Server + ", 25, 110), in a network namespace of its own"},
 			&cli.BoolFlag{Name: "spawned", Usage: "one process a connection instead of resident programs"},
 			&cli.IntFlag{Name: "users", Usage: "add accounts u0…u(N-1) with password pass"},
 			&cli.BoolFlag{Name: "reset", Usage: "start afresh: forget mail, queue and accounts of the lab in DIR"},
@@ -35,7 +36,8 @@ func labCommand() *cli.Command {
 	}
 }
 
-// runLab starts the lab, and plays the demo or waits to be stopped.
+// runLab goes to the network, the folder and the user that the lab is to have,
+// and starts it there.
 func runLab(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return usage("lab takes one folder, got %d words; options come before it", c.NArg())
@@ -43,25 +45,38 @@ func runLab(c *cli.Context) error {
 	if n := c.Int("users"); n < 0 || n > 10000 {
 		return usage("--users %d: from 0 to 10000", n)
 	}
+	network, entered := lab.Loopback, ""
+	if c.Bool("namespace") {
+		var err error
+		if entered, err = enterNamespace(); err != nil || entered == "" {
+			return err
+		}
+		network = lab.Namespace
+	}
 	dir, temporary, err := labDir(c)
 	if err != nil {
 		return err
 	}
-	if os.Getuid() == 0 {
-		return asUser(dir, c.String("user")) // does not return without an error
-	}
 	if temporary {
 		defer os.RemoveAll(dir)
 	}
+	if os.Getuid() == 0 {
+		return asUser(dir, c.String("user")) // does not return without an error
+	}
+	return serveLab(c, dir, network, entered)
+}
+
+// serveLab runs the lab in dir until the demo is over or a signal says stop.
+func serveLab(c *cli.Context, dir string, network lab.Network, entered string) error {
 	bin, err := programs()
 	if err != nil {
 		return err
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	l, err := lab.Start(lab.Options{Dir: dir, Bin: bin, Spawned: c.Bool("spawned"), Users: c.Int("users"), Reset: c.Bool("reset")})
+	l, err := lab.Start(lab.Options{Dir: dir, Bin: bin, Spawned: c.Bool("spawned"), Users: c.Int("users"), Reset: c.Bool("reset"), Net: network})
 	switch {
-	case errors.Is(err, lab.ErrForeign), errors.Is(err, lab.ErrRunning):
+	case errors.Is(err, lab.ErrForeign), errors.Is(err, lab.ErrRunning), errors.Is(err, lab.ErrNetwork):
 		return usage("%w", err)
 	case err != nil:
 		return err
@@ -69,7 +84,7 @@ func runLab(c *cli.Context) error {
 	if c.Bool("demo") {
 		err = playDemo(l)
 	} else {
-		announce(l)
+		announce(l, entered)
 		<-stop
 	}
 	return errors.Join(err, l.Stop())
@@ -117,8 +132,8 @@ func programs() (string, error) {
 	return bin, nil
 }
 
-// announce tells what runs where, and what to try.
-func announce(l *lab.Lab) {
+// announce tells what runs where, how to get there, and what to try.
+func announce(l *lab.Lab, entered string) {
 	at := func(name string) (host, port string) {
 		host, port, _ = net.SplitHostPort(l.Addrs[name])
 		return host, port
@@ -129,6 +144,11 @@ func announce(l *lab.Lab) {
 		p.line(fmt.Sprintf("  %-5s %-22s %s", s.name, l.Addrs[s.name], s.what))
 	}
 	p.line("  accounts sendmemail@" + lab.Domain + " and netwatcher@" + lab.Domain + ", password " + lab.Password + "; logs in " + filepath.Join(l.Dir, "log"))
+	if entered != "" {
+		as := map[string]string{fromRoot: "root", fromUser: "the same user"}[entered]
+		p.title("enter its network first, as " + as + "; who calls from there is the laptop, " + l.Net.Laptop)
+		p.line("  " + enterLine(entered))
+	}
 	p.title("try")
 	host, port := at("DNS")
 	p.line(fmt.Sprintf("  dig @%s -p %s mail.%s", host, port, lab.Domain))

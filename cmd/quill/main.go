@@ -30,6 +30,9 @@ func (f *failure) Unwrap() error { return f.err }
 // no is the answer no.
 func no(format string, a ...any) error { return &failure{1, fmt.Errorf(format, a...)} }
 
+// errSaid is of a child that has said what was wrong.
+var errSaid = errors.New("said already")
+
 // usage is a command line that cannot be meant.
 func usage(format string, a ...any) error { return &failure{exit.Permanent, fmt.Errorf(format, a...)} }
 
@@ -56,7 +59,9 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "quill: "+err.Error())
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(os.Stderr, "quill: "+err.Error())
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		os.Exit(f.code)

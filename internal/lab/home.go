@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 
 // Package lab makes and runs a home for testingsmtp.org on one machine, without
-// root: the lecture's server on 127.0.0.206, its laptop on 127.0.0.1, the very
-// run scripts of etc/service, one unprivileged uid.
+// root: the lecture's server and its laptop on two addresses, the very run
+// scripts of etc/service, one unprivileged uid.
 package lab
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"quill/etc"
@@ -24,11 +25,9 @@ import (
 	"quill/tcpserver"
 )
 
-// The lecture's names and addresses on one machine.
+// The lecture's names on one machine.
 const (
 	Domain   = "testingsmtp.org"
-	ServerIP = "127.0.0.206"
-	LaptopIP = "127.0.0.1"
 	Password = "lab"
 	// marker tells a lab's folder from any other; it is the lock of who runs it.
 	marker = ".quill-lab"
@@ -38,6 +37,7 @@ const (
 var (
 	ErrForeign = errors.New("the folder has files that are no lab's: nothing was touched; choose an empty or a new folder")
 	ErrRunning = errors.New("a lab is running in this folder already: stop it, or choose another folder")
+	ErrNetwork = errors.New("start it the way it was made, choose another folder, or start afresh with --reset, which forgets its mail")
 )
 
 // control is the control files of a lab.
@@ -56,6 +56,7 @@ type Options struct {
 	Spawned bool
 	Users   int // u0…u(N-1), password pass, beside the lecture's two
 	Reset   bool
+	Net     Network
 }
 
 // claim makes sure that the folder is a lab's or can become one, and takes its
@@ -116,9 +117,11 @@ func makeHome(o Options) error {
 			return err
 		}
 	}
-	for name, text := range control {
-		if err := once(filepath.Join(o.Dir, "control", name), text+"\n", 0o644); err != nil {
-			return err
+	for _, files := range []map[string]string{control, o.Net.control} {
+		for name, text := range files {
+			if err := once(filepath.Join(o.Dir, "control", name), text+"\n", 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	if err := queue.Make(filepath.Join(o.Dir, "queue")); err != nil {
@@ -130,7 +133,7 @@ func makeHome(o Options) error {
 	if err := makeUsers(o); err != nil {
 		return err
 	}
-	if err := once(filepath.Join(o.Dir, "dns", "data"), Zone(ServerIP, LaptopIP), 0o644); err != nil {
+	if err := once(filepath.Join(o.Dir, "dns", "data"), Zone(o.Net.Server, o.Net.Laptop), 0o644); err != nil {
 		return err
 	}
 	return makeScripts(o.Dir)
@@ -157,14 +160,20 @@ func Zone(server, laptop string) string {
 	}
 	seen := ""
 	for _, ip := range []string{server, laptop} {
-		f := strings.Split(ip, ".")
-		reverse := f[2] + "." + f[1] + "." + f[0] + ".in-addr.arpa"
+		_, reverse, _ := strings.Cut(Reverse(ip), ".")
 		if reverse != seen {
 			lines = append(lines, "."+reverse+":"+server+":ns."+Domain+":3600")
 		}
 		seen = reverse
 	}
 	return strings.Join(append(lines, "=laptop."+Domain+":"+laptop+":3600"), "\n") + "\n"
+}
+
+// Reverse is the name that has an IPv4 address's PTR record.
+func Reverse(ip string) string {
+	f := strings.Split(ip, ".")
+	slices.Reverse(f)
+	return strings.Join(f, ".") + ".in-addr.arpa"
 }
 
 // makeRules writes rules that let everybody connect and nobody relay.

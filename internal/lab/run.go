@@ -25,13 +25,15 @@ const readyTime = 20 * time.Second
 // Lab is one that runs.
 type Lab struct {
 	Dir   string
+	Net   Network
 	Addrs map[string]string // DNS, SMTP, POP3: host:port
 	lock  *os.File
 	group supervise.Group
 }
 
-// services in the order they start, each with the name of its address.
-var services = []struct{ name, addr string }{{"dns", "DNS"}, {"queued", ""}, {"send", ""}, {"smtpd", "SMTP"}, {"pop3d", "POP3"}}
+// services in the order they start, each with the name of its address and its
+// standard port.
+var services = []struct{ name, addr, port string }{{"dns", "DNS", "53"}, {"queued", "", ""}, {"send", "", ""}, {"smtpd", "SMTP", "25"}, {"pop3d", "POP3", "110"}}
 
 // Start makes or resumes the lab in o.Dir and starts its services. It returns
 // when all of them answer and lab.env tells where.
@@ -40,7 +42,7 @@ func Start(o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Dir: o.Dir, lock: lock}
+	l := &Lab{Dir: o.Dir, Net: o.Net, lock: lock}
 	if err := l.start(o); err != nil {
 		l.Stop()
 		return nil, err
@@ -49,10 +51,17 @@ func Start(o Options) (*Lab, error) {
 }
 
 func (l *Lab) start(o Options) error {
+	if err := o.Net.settle(o.Dir); err != nil {
+		return err
+	}
 	if err := makeHome(o); err != nil {
 		return err
 	}
-	if err := l.ports(); err != nil {
+	ports := l.ports
+	if o.Net.own {
+		ports = l.standardPorts
+	}
+	if err := ports(); err != nil {
 		return err
 	}
 	if err := compileZone(o); err != nil {
@@ -120,11 +129,27 @@ func (l *Lab) ports() error {
 			}
 			continue
 		}
-		if l.Addrs[s.addr], err = choose(); err != nil {
+		if l.Addrs[s.addr], err = choose(l.Net.Server); err != nil {
 			return err
 		}
 	}
 	return safefile.WriteFile(path, []byte(l.env()), 0o644)
+}
+
+// standardPorts takes the ports that everybody knows.
+func (l *Lab) standardPorts() error {
+	l.Addrs = make(map[string]string)
+	for _, s := range services {
+		if s.addr == "" {
+			continue
+		}
+		at := net.JoinHostPort(l.Net.Server, s.port)
+		if err := free(at); err != nil {
+			return fmt.Errorf("%s of this lab is %s, where it cannot listen: %w", s.addr, at, err)
+		}
+		l.Addrs[s.addr] = at
+	}
+	return nil
 }
 
 // listen is a listener that another program sees as one (no MPTCP).
@@ -148,13 +173,13 @@ func free(at string) error {
 	return u.Close()
 }
 
-// choose is an address of the server with a port that is free for TCP and UDP.
-func choose() (string, error) {
+// choose is a port of an address that is free for TCP and UDP.
+func choose(ip string) (string, error) {
 	var last error
 	for range 50 {
-		t, err := listen(net.JoinHostPort(ServerIP, "0"))
+		t, err := listen(net.JoinHostPort(ip, "0"))
 		if err != nil {
-			return "", fmt.Errorf("unable to listen on %s: %w; is the loopback interface up?", ServerIP, err)
+			return "", fmt.Errorf("unable to listen on %s: %w; is the loopback interface up?", ip, err)
 		}
 		at := t.Addr().String()
 		t.Close()
