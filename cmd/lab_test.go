@@ -109,7 +109,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("quill lab --demo: %v\n%s", err, out)
 	}
-	for _, want := range []string{"220 Welcome! Please send your message! ESMTP", "EHLO laptop.testingsmtp.org", "+OK", "RETR 1", "Delivered-To: sendmemail@testingsmtp.org"} {
+	for _, want := range []string{"PTR 1.0.0.127.in-addr.arpa?   the server asks DNS who is calling", "220 Welcome! Please send your message! ESMTP", "EHLO laptop.testingsmtp.org", "+OK", "RETR 1", "Delivered-To: sendmemail@testingsmtp.org"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out)
 		}

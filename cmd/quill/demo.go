@@ -72,20 +72,22 @@ func (d *demo) dns() error {
 // talk is a client's side of a line protocol, shown as it goes.
 type talk struct {
 	*demo
-	c net.Conn
-	r *bufio.Reader
+	c      net.Conn
+	r      *bufio.Reader
+	before int64 // bytes of tinydns's log before the connection
 }
 
 // dial connects from the laptop's address.
 func (d *demo) dial(service string) (*talk, error) {
 	from := net.Dialer{Timeout: stepTime, LocalAddr: &net.TCPAddr{IP: net.ParseIP(d.l.Net.Laptop)}}
+	before := d.logged()
 	c, err := from.Dial("tcp", d.l.Addrs[service])
 	if err != nil {
 		return nil, err
 	}
 	d.note("a connection from " + d.l.Net.Laptop + " to " + d.l.Addrs[service])
 	c.SetDeadline(time.Now().Add(stepTime))
-	return &talk{d, c, bufio.NewReader(c)}, nil
+	return &talk{d, c, bufio.NewReader(c), before}, nil
 }
 
 // hear shows a line and gives it.
@@ -134,6 +136,9 @@ func (d *demo) smtp() error {
 		return err
 	}
 	defer t.c.Close()
+	if err := d.lookups(t.before); err != nil {
+		return err
+	}
 	for _, s := range []struct{ line, want string }{
 		{"", "220 Welcome! Please send your message! ESMTP"}, {"EHLO laptop." + lab.Domain, "250"}, {"MAIL FROM:<netwatcher@" + lab.Domain + ">", "250 2.1.0"},
 		{"RCPT TO:<sendmemail@" + lab.Domain + ">", "250 2.1.5"}, {"DATA", "354"},
