@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 const prog = "qmail-send"
 
 func main() {
+	runtime.GOMAXPROCS(1) // one goroutine decides, the others wait for descriptors
 	signal.Ignore(syscall.SIGPIPE)
 	local := "qmail-lspawn ./Maildir/"
 	p := getopt.New(os.Args[1:], "l:")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -26,6 +27,7 @@ const prog = "queued"
 const gcPercent = 400
 
 func main() {
+	runtime.GOMAXPROCS(1) // there is one writer: handing goroutines from core to core costs more than it gains (docs/performance.md)
 	debug.SetGCPercent(gcPercent)
 	if len(os.Args) != 1 {
 		exit.Usage(prog)

@@ -23,7 +23,7 @@ const (
 	maxConns    = 1000                 // connections at once
 	maxUidConns = 100                  // of these, of one uid that is not trusted
 	followLimit = 60 * time.Second     // for a follower to read
-	followPause = 2 * time.Millisecond // between two tidings to a follower, when there is much
+	followPause = 5 * time.Millisecond // between two tidings to a follower, when there is much
 	partLimit   = 24 * time.Hour       // for a message to be handed over whole
 	backlog     = 256
 )
