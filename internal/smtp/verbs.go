@@ -4,6 +4,7 @@ package smtp
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -163,15 +164,13 @@ func (s *session) doData(string) Reply {
 	s.reply(s.words.goAhead)
 	if err := s.flush(); err != nil {
 		m.Abort()
-		s.end = true
+		s.stop(err)
 		return ""
 	}
 	d := &data{out: m, maxSize: s.Limits.Size, maxHops: s.Limits.Hops, maxHead: s.Limits.Header}
 	if err := s.receive(d); err != nil {
 		m.Abort()
-		s.b.Note("lost", "connection ended within a message: "+err.Error())
-		s.end = true
-		s.lost(err)
+		s.stop(fmt.Errorf("connection ended within a message: %w", s.lost(err)))
 		return ""
 	}
 	s.reset()
@@ -191,7 +190,7 @@ func (s *session) verdict(d *data, m Message) Reply {
 	s.b.Note("refused", flawNames[d.flaw])
 	r := s.words.flaws[d.flaw]
 	if d.flaw <= flawNUL {
-		s.end = true // what follows may be a smuggled message
+		s.stop(errors.New(flawNames[d.flaw])) // what follows may be a smuggled message
 	}
 	return r
 }
