@@ -49,10 +49,7 @@ func (s *session) doMail(arg string) Reply {
 	case s.mail && !s.Classic:
 		return "503 5.5.1 MAIL was said already"
 	}
-	p, params, err := addr.ParseCommand(arg, "FROM")
-	if err == addr.ErrNoDomain && s.Classic {
-		err = nil
-	}
+	p, params, err := s.address(arg, "FROM")
 	if err != nil {
 		return s.badAddress(err, "501 5.1.7 sender's address: ")
 	}
@@ -66,6 +63,19 @@ func (s *session) doMail(arg string) Reply {
 	s.reset()
 	s.mail = true
 	return s.words.mailOK
+}
+
+// address reads the argument of MAIL or RCPT. In the family's words an address
+// may stand without brackets or domain, and parameters are not looked at.
+func (s *session) address(arg, what string) (addr.Path, []addr.Param, error) {
+	if !s.Classic {
+		return addr.ParseCommand(arg, what)
+	}
+	p, _, err := addr.ParseCommand(addr.Relaxed(arg, what), what)
+	if err == addr.ErrNoDomain {
+		err = nil
+	}
+	return p, nil, err
 }
 
 // params takes the parameters of MAIL: SIZE (RFC 1870) and BODY (RFC 6152).
@@ -107,7 +117,7 @@ func (s *session) doRcpt(arg string) Reply {
 	if !s.mail {
 		return s.words.mailFirst
 	}
-	p, params, err := addr.ParseCommand(arg, "TO")
+	p, params, err := s.address(arg, "TO")
 	if err == addr.ErrNoDomain && strings.EqualFold(p.Local, "postmaster") && !strings.HasSuffix(arg, "@>") {
 		err = nil // RFC 5321 §4.5.1
 	}
