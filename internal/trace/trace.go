@@ -47,11 +47,13 @@ func Find(home string, id mailid.ID) ([]Event, error) {
 		return nil, err
 	}
 	var all []Event
-	seen := map[mailid.ID]bool{id: true}
+	seen, told := map[mailid.ID]bool{id: true}, make(map[Event]bool)
 	for todo := []mailid.ID{id}; len(todo) > 0; todo = todo[1:] {
-		steps := about(lines, todo[0])
-		all = append(all, steps...)
-		for _, e := range steps {
+		for _, e := range about(lines, todo[0]) {
+			if line := (Event{At: e.At, Service: e.Service, Text: e.Text}); !told[line] { // it may name two messages
+				told[line] = true
+				all = append(all, e)
+			}
 			if m := child.FindStringSubmatch(e.Text); m != nil {
 				if next, ok := mailid.Parse(m[1]); ok && !seen[next] && len(seen) < maxChildren {
 					seen[next] = true
