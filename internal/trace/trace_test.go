@@ -142,6 +142,10 @@ func TestLogs(t *testing.T) {
 	if got, want := told(t, h, one), "smtpd first "+one.String()+"\nsmtpd second "+one.String()+"\n"; got != want {
 		t.Errorf("way %q; want %q", got, want)
 	}
+	h = home(t, names.Replace("smtpd "+strings.Repeat("x", 64<<10)+"\nsmtpd after ONE"))
+	if got, want := told(t, h, one), names.Replace("smtpd after ONE\n"); got != want {
+		t.Errorf("after a line as long as supervise lets it be: %q; want %q", got, want)
+	}
 	if got := told(t, t.TempDir(), one); got != "" {
 		t.Errorf("a home without logs: %q", got)
 	}
