@@ -43,7 +43,7 @@ func main() {
 // of it: 1 and 2 are checkpassword's.
 func session(s *chain.Session, mailbox string, classic bool) int {
 	if os.Getuid() == 0 {
-		return refuse(s, "will not run as root")
+		return refuse(s, classic, "will not run as root")
 	}
 	if v := s.Env.Value("MAILBOX"); v != "" {
 		mailbox = v
@@ -51,16 +51,16 @@ func session(s *chain.Session, mailbox string, classic bool) int {
 	m, err := open(s.Env.Value("HOME"), mailbox)
 	if err != nil {
 		logf("%s: %v", s.Env.Value("USER"), err)
-		return refuse(s, "[SYS/TEMP] this user has no $HOME/Maildir")
+		return refuse(s, classic, "[SYS/TEMP] this user has no $HOME/Maildir")
 	}
 	defer m.Close()
 	b, err := newBox(m)
 	if errors.Is(err, maildir.ErrLocked) {
-		return refuse(s, "[IN-USE] this maildrop is open in another session")
+		return refuse(s, classic, "[IN-USE] this maildrop is open in another session")
 	}
 	if err != nil {
 		logf("%s: %v", s.Env.Value("USER"), err)
-		return refuse(s, "[SYS/TEMP] unable to scan $HOME/Maildir")
+		return refuse(s, classic, "[SYS/TEMP] unable to scan $HOME/Maildir")
 	}
 	defer b.close()
 	if err := pop3.Serve(s.Stream, s.Ahead, b, classic); err != nil && s.Resident() {
@@ -78,9 +78,9 @@ func open(home, mailbox string) (*maildir.Maildir, error) {
 }
 
 // refuse says why there is no session.
-func refuse(s *chain.Session, why string) int {
+func refuse(s *chain.Session, classic bool, why string) int {
 	s.Stream.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	s.Stream.Write([]byte("-ERR " + why + "\r\n"))
+	s.Stream.Write([]byte("-ERR " + pop3.Words(why, classic) + "\r\n"))
 	return exit.OK
 }
 

@@ -270,8 +270,20 @@ func (s *sender) schedule(r *recipient, at time.Time) {
 // dueHeap is recipients, the one whose time comes first at the top.
 type dueHeap []*recipient
 
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].next.Before(h[j].next) }
+func (h dueHeap) Len() int { return len(h) }
+
+// Less keeps the order of a message's recipients where their times are the same.
+func (h dueHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	if c := a.next.Compare(b.next); c != 0 {
+		return c < 0
+	}
+	if a.m.id != b.m.id {
+		return a.m.id < b.m.id
+	}
+	return a.number < b.number
+}
+
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j

@@ -31,8 +31,7 @@ func labCommand() *cli.Command {
 			&cli.BoolFlag{Name: "reset", Usage: "start afresh: forget mail, queue and accounts of the lab in DIR"},
 			&cli.StringFlag{Name: "user", Value: "nobody", Usage: "started by root: become this user first"},
 		},
-		OnUsageError: func(c *cli.Context, err error, _ bool) error { return usage("lab: %w", err) },
-		Action:       runLab,
+		Action: runLab,
 	}
 }
 

@@ -36,6 +36,19 @@ var errSaid = errors.New("said already")
 // usage is a command line that cannot be meant.
 func usage(format string, a ...any) error { return &failure{exit.Permanent, fmt.Errorf(format, a...)} }
 
+// strict gives all commands one answer to options that are none of theirs.
+func strict(before string, commands []*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		name := before + c.Name
+		c.HideHelpCommand = true
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
+			return usage("%s: %w; quill %s --help shows what there is", name, err, name)
+		}
+		strict(name+" ", c.Subcommands)
+	}
+	return commands
+}
+
 func main() {
 	app := &cli.App{
 		Name:                 "quill",
@@ -43,7 +56,7 @@ func main() {
 		Description:          "example: quill lab --demo" + codes,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
-		Commands:             []*cli.Command{labCommand(), userCommand(), checkCommand(), traceCommand(), completionCommand()},
+		Commands:             strict("", []*cli.Command{labCommand(), userCommand(), checkCommand(), traceCommand(), completionCommand()}),
 		ExitErrHandler:       func(*cli.Context, error) {},
 		OnUsageError: func(c *cli.Context, err error, _ bool) error {
 			return usage("%w; quill --help shows the commands", err)

@@ -28,8 +28,15 @@ func userCommand() *cli.Command {
 	stdin := &cli.BoolFlag{Name: "password-stdin", Usage: "read the password from descriptor 0, first line"}
 	plain := &cli.BoolFlag{Name: "plain", Usage: "store the password itself, as APOP needs it, instead of a hash"}
 	return &cli.Command{
-		Name:  "user",
-		Usage: "accounts of a home (QMAILHOME)",
+		Name:        "user",
+		Usage:       "accounts of a home (QMAILHOME)",
+		Description: "example: quill user list" + codes,
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usage("user: unknown command %q; quill user --help shows the commands", c.Args().First())
+			}
+			return cli.ShowSubcommandHelp(c)
+		},
 		Subcommands: []*cli.Command{
 			{Name: "add", Usage: "add an account with its mailbox", ArgsUsage: "ADDRESS", Flags: []cli.Flag{stdin, plain,
 				&cli.IntFlag{Name: "uid", Value: -1, Usage: "the uid that owns the mail (default the owner of the home)"}, &cli.IntFlag{Name: "gid", Value: -1, Usage: "its gid"}},
@@ -40,7 +47,6 @@ func userCommand() *cli.Command {
 				Description: "example: quill user remove netwatcher@testingsmtp.org" + codes, Action: userRemove},
 			{Name: "list", Usage: "list the accounts", Description: "example: quill user list" + codes, Action: userList},
 		},
-		OnUsageError: func(c *cli.Context, err error, _ bool) error { return usage("user: %w", err) },
 	}
 }
 

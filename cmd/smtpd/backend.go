@@ -23,6 +23,7 @@ type backend struct {
 	d      *daemon
 	c      *config
 	client header.Client
+	ip     string // ours, that the client connected to
 	relay  string // appended to recipients, where RELAYCLIENT is set
 	open   bool   // RELAYCLIENT is set: mail for anybody is taken
 	from   smtp.Sender
@@ -30,12 +31,12 @@ type backend struct {
 }
 
 func newBackend(d *daemon, c *config, e ucspi.Env) *backend {
-	b := &backend{d: d, c: c}
+	b := &backend{d: d, c: c, ip: e.Value("TCPLOCALIP")}
 	b.relay, b.open = e.Lookup("RELAYCLIENT")
 	or := func(names ...string) string {
 		for _, n := range names {
-			if v := e.Value(n); v != "" {
-				return v
+			if v, set := e.Lookup(n); v != "" || set && c.classic {
+				return v // qmail-smtpd takes an empty one as it is
 			}
 		}
 		return "unknown"
@@ -90,7 +91,7 @@ func (b *backend) say(modern, classic smtp.Reply) smtp.Reply {
 // everybody, if the user exists; for other domains from those who may relay.
 func (b *backend) Recipient(p addr.Path) (string, smtp.Reply) {
 	if p.Literal {
-		if b.c.literal == "" || p.Domain[1:len(p.Domain)-1] != b.client.Local && !b.own(p.Domain) {
+		if b.c.literal == "" || !b.own(p.Domain) {
 			return b.refuse(p, b.say("550 5.1.2 mail to address literals is not accepted", "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"))
 		}
 		p.Domain, p.Literal = b.c.literal, false
@@ -119,7 +120,7 @@ func (b *backend) Recipient(p addr.Path) (string, smtp.Reply) {
 // own says whether a literal is the address that the client connected to.
 func (b *backend) own(literal string) bool {
 	a, ok := addr.Literal(literal)
-	return ok && a.String() == b.client.Local
+	return ok && a.String() == b.ip
 }
 
 // known refuses users of ours that do not exist.
@@ -150,9 +151,6 @@ func (b *backend) Begin(helo string, extended bool, to []string) (smtp.Message, 
 	client.Helo, client.With = helo, "SMTP"
 	if extended && !b.c.classic {
 		client.With = "ESMTP"
-	}
-	if client.Host == "unknown" && b.c.classic {
-		client.Host = ""
 	}
 	id := mailid.New()
 	facts := queue.Params{{Key: "origin", Value: "network"}, {Key: "helo", Value: strings.ReplaceAll(helo, "\x00", "?")}, {Key: "proto", Value: client.With}}

@@ -79,6 +79,23 @@ func ParseCommand(arg, what string) (Path, []Param, error) {
 	return p, params, err
 }
 
+// Relaxed is such a rest of a command as qmail-smtpd reads it, in the form that
+// ParseCommand takes: an address without brackets, or none, gets them, and what
+// comes after the address is dropped.
+func Relaxed(arg, what string) string {
+	i := strings.IndexByte(arg, '<')
+	if i < 0 {
+		_, rest, _ := strings.Cut(arg, ":")
+		address, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
+		return what + ":<" + address + ">"
+	}
+	rest := arg[i:]
+	if end := pathEnd(rest); end >= 0 {
+		rest = rest[:end+1]
+	}
+	return what + ":" + rest
+}
+
 // pathEnd is where the > of <path> is; quotes may hide others.
 func pathEnd(s string) int {
 	if s == "" || s[0] != '<' {

@@ -115,3 +115,27 @@ func FuzzParseCommand(f *testing.F) {
 		}
 	})
 }
+
+// TestRelaxed: what qmail-smtpd takes is brought into the strict form, and is
+// judged there.
+func TestRelaxed(t *testing.T) {
+	for in, want := range map[string]string{
+		"FROM:<a@b>":                 "FROM:<a@b>",
+		"from: <a@b> SIZE=1 X":       "FROM:<a@b>",
+		"FROM:a@b":                   "FROM:<a@b>",
+		"FROM: a@b BODY=8BITMIME":    "FROM:<a@b>",
+		"FROM:":                      "FROM:<>",
+		"":                           "FROM:<>",
+		"a@b":                        "FROM:<>",
+		`FROM:<"a > b"@c> SIZE=1`:    `FROM:<"a > b"@c>`,
+		"FROM:<@r1,@r2:a@b>>x":       "FROM:<@r1,@r2:a@b>",
+		"FROM:<a@b":                  "FROM:<a@b",
+		"FROM:a@b\r\nRCPT TO:<x@y>":  "FROM:<x@y>",
+		"FROM:a b@c":                 "FROM:<a>",
+		`FROM:<"unended@b> SIZE=100`: `FROM:<"unended@b> SIZE=100`,
+	} {
+		if got := Relaxed(in, "FROM"); got != want {
+			t.Errorf("Relaxed(%q) = %q; want %q", in, got, want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"quill/internal/cdb"
@@ -79,13 +80,25 @@ func (c *check) control() {
 			c.add(n.do, "control/%s is empty", n.name)
 		}
 	}
-	for _, name := range []string{"concurrencylocal", "queuelifetime", "timeoutsmtpd"} {
-		if _, err := d.Int(name, 0); err != nil {
-			c.add("write one number into it", "control/%s: %v", name, err)
-		}
+	for _, name := range []string{"bouncemaxbytes", "concurrencylocal", "databytes", "queuelifetime", "timeoutsmtpd"} {
+		c.number(d, name)
 	}
 	if st, err := os.Stat(c.path("control")); err == nil && st.Mode()&0o022 != 0 {
 		c.add("chmod go-w control", "control/ is writable by others (%v)", st.Mode().Perm())
+	}
+}
+
+// number complains of what programs would take for a number, or for no line at
+// all.
+func (c *check) number(d control.Dir, name string) {
+	v, ok, err := d.Line(name)
+	switch {
+	case err != nil:
+		c.add("make it readable", "control/%s: %v", name, err)
+	case ok && (name != "databytes" || v != "unlimited"):
+		if n, err := strconv.ParseUint(v, 10, 64); err != nil || n > 1<<53 {
+			c.add("write one number into it, or remove it", "control/%s: %q is no number, or too large", name, v)
+		}
 	}
 }
 

@@ -60,14 +60,15 @@ type login struct {
 	tries int
 	end   bool
 	taken bool
+	why   error // the end is none by QUIT
 }
 
 var loginCommands = map[string]func(l *login, arg string) string{
 	"USER": (*login).doUser, "PASS": (*login).doPass, "APOP": (*login).doApop, "QUIT": (*login).doQuit, "NOOP": (*login).doNoop, "CAPA": (*login).doCapa,
 }
 
-// Serve speaks with a client until a login is taken (true) or the client is
-// gone. single reads no byte beyond the command that logs in.
+// Serve speaks with a client until a login is taken (true), or until it says
+// QUIT; the error is why it ended before that. single reads no byte beyond the command that logs in.
 func (c *Login) Serve(conn Conn, ahead []byte, single bool) (taken bool, err error) {
 	l := &login{Login: c, conn: conn, w: dialog.NewWriter(conn)}
 	l.r = dialog.NewReader(conn, ahead, LoginLine)
@@ -85,8 +86,11 @@ func (c *Login) Serve(conn Conn, ahead []byte, single bool) (taken bool, err err
 	if l.taken {
 		return true, nil
 	}
-	return false, l.flush()
+	return false, errors.Join(l.why, l.flush())
 }
+
+// stop ends the dialogue before its QUIT.
+func (l *login) stop(why error) { l.end, l.why = true, why }
 
 // oneByte reads one byte at a time.
 type oneByte struct{ Conn }
@@ -140,8 +144,10 @@ func (l *login) allowed() string {
 	if l.Insecure == "" {
 		return ""
 	}
-	return "-ERR [AUTH] " + l.Insecure
+	return l.refusal("[AUTH] " + l.Insecure)
 }
+
+func (l *login) refusal(text string) string { return "-ERR " + Words(text, l.Classic) }
 
 func (l *login) doUser(arg string) string {
 	switch {
@@ -191,7 +197,7 @@ func cutLast(s string) (before, after string, ok bool) {
 // try asks, and slows down who is wrong.
 func (l *login) try(c Credentials) string {
 	if err := l.flush(); err != nil {
-		l.end = true
+		l.stop(err)
 		return ""
 	}
 	l.conn.SetReadDeadline(time.Time{}) // the session has times of its own
@@ -200,10 +206,13 @@ func (l *login) try(c Credentials) string {
 		l.end, l.taken = true, true
 		return ""
 	case Temporary:
-		l.end = true
+		l.stop(errors.New("nobody can check passwords now"))
+		if l.Classic {
+			return "-ERR authorization failed" // all that qmail-popup says
+		}
 		return "-ERR [SYS/TEMP] unable to check passwords now, please try later"
 	case Crashed:
-		l.end = true
+		l.stop(errors.New("who checks passwords crashed"))
 		return "-ERR aack, child crashed"
 	}
 	if l.Note != nil {
@@ -214,13 +223,10 @@ func (l *login) try(c Credentials) string {
 		l.Pause(loginPause << (l.tries - 1))
 	}
 	if l.tries >= MaxTries {
-		l.end = true
+		l.stop(errors.New("too many wrong passwords"))
 	}
 	l.conn.SetReadDeadline(time.Now().Add(LoginTime))
-	if l.Classic {
-		return "-ERR authorization failed"
-	}
-	return "-ERR [AUTH] authorization failed"
+	return l.refusal("[AUTH] authorization failed")
 }
 
 func (l *login) doQuit(string) string {

@@ -66,6 +66,15 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// TestWords: the family knows no response codes.
+func TestWords(t *testing.T) {
+	for in, want := range map[string]string{"[SYS/TEMP] a [b] c": "a [b] c", "[x": "[x", "a [b] c": "a [b] c", "": ""} {
+		if got := Words(in, true); got != want || Words(in, false) != in {
+			t.Errorf("Words(%q) = %q classic, %q modern; want %q", in, got, Words(in, false), want)
+		}
+	}
+}
+
 // TestClassic is qmail-pop3d's dialogue where it differs.
 func TestClassic(t *testing.T) {
 	_, got := play("DELE 1\nSTAT\nCAPA\nRETR 2 0\nQUIT\n", true, "a\n", "S: 2\n\nx\n")
@@ -177,7 +186,10 @@ func TestLogin(t *testing.T) {
 			}
 			return Refused
 		}}
-		taken, _ := l.Serve(f, nil, false)
+		taken, err := l.Serve(f, nil, false)
+		if quit := strings.Contains(c.in, "QUIT"); (err == nil) != (quit || taken) {
+			t.Errorf("%s: ended with %v; want an error where neither QUIT nor a session ended it", c.name, err)
+		}
 		if got := strings.ReplaceAll(f.out.String(), "\r\n", "\n"); got != c.want || taken != c.taken {
 			t.Errorf("%s: %q, taken %v; want %q, %v", c.name, got, taken, c.want, c.taken)
 		}

@@ -131,9 +131,20 @@ func (s *session) command(last time.Time) error {
 	return err
 }
 
+// Words is the text of a refusal: the family knows no response codes (RFC 2449
+// §8), such as [SYS/TEMP], before it.
+func Words(text string, classic bool) string {
+	if classic && strings.HasPrefix(text, "[") {
+		if _, rest, ok := strings.Cut(text, "] "); ok {
+			return rest
+		}
+	}
+	return text
+}
+
 // failed answers -ERR; a client that makes too many errors is sent away.
 func (s *session) failed(text string) error {
-	s.w.Line("-ERR ", text)
+	s.w.Line("-ERR ", Words(text, s.classic))
 	if s.errs++; s.errs >= MaxErrors {
 		return errors.New("too many errors")
 	}
@@ -313,7 +324,7 @@ func (s *session) quit([]string) error {
 	}
 	failed, err := s.box.Commit(marked)
 	if err != nil || failed > 0 {
-		s.w.Line("-ERR [SYS/TEMP] unable to unlink all deleted messages")
+		s.w.Line("-ERR ", Words("[SYS/TEMP] unable to unlink all deleted messages", s.classic))
 		return nil
 	}
 	s.ok("")

@@ -25,6 +25,7 @@ import (
 const (
 	maxServers = 16
 	maxNames   = 8   // names of one address that are looked at
+	maxRounds  = 4   // times that all servers are asked
 	maxIdent   = 200 // bytes of an ident reply
 )
 
@@ -80,12 +81,14 @@ func resolvConf(path string) []string {
 	return out
 }
 
-// ask asks the servers in turn until one answers, within the time.
+// ask asks the servers in turn until one answers, within the time, and gives
+// the records that answer.
 func (r *Resolver) ask(name string, kind uint16, end time.Time) []dns.RR {
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(name), kind)
 	m.SetEdns0(1232, false)
-	for wait := time.Second; time.Now().Before(end); wait *= 3 {
+	wait := time.Second
+	for range maxRounds {
 		for _, server := range r.servers {
 			left := min(time.Until(end), wait)
 			if left <= 0 {
@@ -95,20 +98,45 @@ func (r *Resolver) ask(name string, kind uint16, end time.Time) []dns.RR {
 				c := dns.Client{Net: over, Timeout: left, Dialer: &net.Dialer{Timeout: left}}
 				c.Dialer.SetMultipathTCP(false)
 				a, _, err := c.Exchange(m, server)
-				if err != nil {
+				if err != nil || !genuine(m, a) {
 					break
 				}
 				if a.Truncated && over == "udp" {
 					continue
 				}
 				if a.Rcode == dns.RcodeSuccess || a.Rcode == dns.RcodeNameError {
-					return a.Answer
+					return relevant(a)
 				}
 				break
 			}
 		}
+		wait *= 3
 	}
 	return nil
+}
+
+// genuine says whether a is an answer to the question of m (RFC 5452 §3); the
+// client has looked at the id.
+func genuine(m, a *dns.Msg) bool {
+	return a.Response && len(a.Question) == 1 && a.Question[0].Qtype == m.Question[0].Qtype && a.Question[0].Qclass == m.Question[0].Qclass &&
+		strings.EqualFold(a.Question[0].Name, m.Question[0].Name)
+}
+
+// relevant is the records of an answer that belong to its question's name, or
+// to where that is an alias for: a server may add what nobody asked it.
+func relevant(a *dns.Msg) (out []dns.RR) {
+	name := a.Question[0].Name
+	for _, rr := range a.Answer {
+		if !strings.EqualFold(rr.Header().Name, name) {
+			continue
+		}
+		if alias, ok := rr.(*dns.CNAME); ok {
+			name = alias.Target
+			continue
+		}
+		out = append(out, rr)
+	}
+	return out
 }
 
 // Host is the name of an address, without its last dot, or "". A paranoid
@@ -216,6 +244,9 @@ func Ask(server, name, kind string, timeout time.Duration) (answers []string, st
 	a, _, err := c.Exchange(m, server)
 	if err != nil {
 		return nil, "", err
+	}
+	if !genuine(m, a) {
+		return nil, "", fmt.Errorf("%s answers another question", server)
 	}
 	for _, rr := range a.Answer {
 		if rr.Header().Rrtype == want {

@@ -108,10 +108,8 @@ type session struct {
 	errs     int
 	junk     int
 	end      bool
+	why      error // the end is none by QUIT
 }
-
-// errQuit ends a session that said QUIT.
-var errQuit = errors.New("quit")
 
 // verb is a command: what it does with its argument, and whether it counts as
 // junk that sends no mail.
@@ -144,20 +142,18 @@ func (srv *Server) Serve(conn Conn, ahead []byte, b Backend) error {
 	s.r = dialog.NewReader(conn, ahead, srv.Limits.Line)
 	s.w = dialog.NewWriter(conn)
 	s.reply(Reply("220 " + srv.Greeting + " ESMTP"))
-	for {
-		err := s.command()
-		if err == nil && s.end {
-			err = errQuit
-		}
-		if err != nil {
+	for !s.end {
+		if err := s.command(); err != nil {
 			s.flush()
-			if err == errQuit {
-				return nil
-			}
 			return err
 		}
 	}
+	s.flush()
+	return s.why
 }
+
+// stop ends the session before its QUIT.
+func (s *session) stop(why error) { s.end, s.why = true, why }
 
 func (s *session) reply(r Reply) { s.w.Line(string(r)) }
 

@@ -245,14 +245,23 @@ func TestClosing(t *testing.T) {
 }
 
 // TestLostConnection: a connection that ends at any byte of the data stores
-// nothing.
+// nothing, and is no session that ended well; nor is one that sent bytes which
+// may hide another message.
 func TestLostConnection(t *testing.T) {
 	text := hello + "Subject: x\r\n\r\nbody\r\n.\r\n"
 	for cut := range len(text) {
-		f, _ := play(t, server(), text[:cut])
-		if len(f.stored) != 0 {
-			t.Fatalf("connection lost after %d of %d bytes: stored %q", cut, len(text), f.stored)
+		f := &fake{in: strings.NewReader(text[:cut])}
+		if err := server().Serve(f, nil, f); len(f.stored) != 0 || err == nil {
+			t.Fatalf("connection lost after %d of %d bytes: stored %q, error %v", cut, len(text), f.stored, err)
 		}
+	}
+	f := &fake{in: strings.NewReader(hello + "bare\nLF\r\n.\r\nQUIT\r\n")}
+	if err := server().Serve(f, nil, f); err == nil || err.Error() != "bare LF in message" {
+		t.Errorf("bare LF in message: the session ended with %v", err)
+	}
+	f = &fake{in: strings.NewReader(text + "QUIT\r\n")}
+	if err := server().Serve(f, nil, f); err != nil || len(f.stored) != 1 {
+		t.Errorf("QUIT: the session ended with %v, stored %q", err, f.stored)
 	}
 }
 

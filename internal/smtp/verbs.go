@@ -4,6 +4,7 @@ package smtp
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -48,10 +49,7 @@ func (s *session) doMail(arg string) Reply {
 	case s.mail && !s.Classic:
 		return "503 5.5.1 MAIL was said already"
 	}
-	p, params, err := addr.ParseCommand(arg, "FROM")
-	if err == addr.ErrNoDomain && s.Classic {
-		err = nil
-	}
+	p, params, err := s.address(arg, "FROM")
 	if err != nil {
 		return s.badAddress(err, "501 5.1.7 sender's address: ")
 	}
@@ -65,6 +63,19 @@ func (s *session) doMail(arg string) Reply {
 	s.reset()
 	s.mail = true
 	return s.words.mailOK
+}
+
+// address reads the argument of MAIL or RCPT. In the family's words an address
+// may stand without brackets or domain, and parameters are not looked at.
+func (s *session) address(arg, what string) (addr.Path, []addr.Param, error) {
+	if !s.Classic {
+		return addr.ParseCommand(arg, what)
+	}
+	p, _, err := addr.ParseCommand(addr.Relaxed(arg, what), what)
+	if err == addr.ErrNoDomain {
+		err = nil
+	}
+	return p, nil, err
 }
 
 // params takes the parameters of MAIL: SIZE (RFC 1870) and BODY (RFC 6152).
@@ -106,7 +117,7 @@ func (s *session) doRcpt(arg string) Reply {
 	if !s.mail {
 		return s.words.mailFirst
 	}
-	p, params, err := addr.ParseCommand(arg, "TO")
+	p, params, err := s.address(arg, "TO")
 	if err == addr.ErrNoDomain && strings.EqualFold(p.Local, "postmaster") && !strings.HasSuffix(arg, "@>") {
 		err = nil // RFC 5321 §4.5.1
 	}
@@ -163,15 +174,13 @@ func (s *session) doData(string) Reply {
 	s.reply(s.words.goAhead)
 	if err := s.flush(); err != nil {
 		m.Abort()
-		s.end = true
+		s.stop(err)
 		return ""
 	}
 	d := &data{out: m, maxSize: s.Limits.Size, maxHops: s.Limits.Hops, maxHead: s.Limits.Header}
 	if err := s.receive(d); err != nil {
 		m.Abort()
-		s.b.Note("lost", "connection ended within a message: "+err.Error())
-		s.end = true
-		s.lost(err)
+		s.stop(fmt.Errorf("connection ended within a message: %w", s.lost(err)))
 		return ""
 	}
 	s.reset()
@@ -191,7 +200,7 @@ func (s *session) verdict(d *data, m Message) Reply {
 	s.b.Note("refused", flawNames[d.flaw])
 	r := s.words.flaws[d.flaw]
 	if d.flaw <= flawNUL {
-		s.end = true // what follows may be a smuggled message
+		s.stop(errors.New(flawNames[d.flaw])) // what follows may be a smuggled message
 	}
 	return r
 }

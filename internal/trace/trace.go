@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,8 +24,10 @@ import (
 	"quill/queue"
 )
 
-// maxChildren bounds how many messages one trace follows.
-const maxChildren = 100
+const (
+	maxChildren = 100     // messages that one trace follows
+	maxLine     = 1 << 20 // bytes of a log's line; supervise cuts them before
+)
 
 // Event is one step of the way.
 type Event struct {
@@ -47,11 +50,13 @@ func Find(home string, id mailid.ID) ([]Event, error) {
 		return nil, err
 	}
 	var all []Event
-	seen := map[mailid.ID]bool{id: true}
+	seen, told := map[mailid.ID]bool{id: true}, make(map[Event]bool)
 	for todo := []mailid.ID{id}; len(todo) > 0; todo = todo[1:] {
-		steps := about(lines, todo[0])
-		all = append(all, steps...)
-		for _, e := range steps {
+		for _, e := range about(lines, todo[0]) {
+			if line := (Event{At: e.At, Service: e.Service, Text: e.Text}); !told[line] { // it may name two messages
+				told[line] = true
+				all = append(all, e)
+			}
 			if m := child.FindStringSubmatch(e.Text); m != nil {
 				if next, ok := mailid.Parse(m[1]); ok && !seen[next] && len(seen) < maxChildren {
 					seen[next] = true
@@ -86,12 +91,18 @@ func logs(home string) ([]Event, error) {
 			return nil, err
 		}
 		service := filepath.Base(filepath.Dir(p))
-		for in := bufio.NewScanner(f); in.Scan(); {
+		in := bufio.NewScanner(f)
+		in.Buffer(nil, maxLine)
+		for in.Scan() {
 			if at, ok := tai64n.Parse(in.Text()); ok && len(in.Text()) > tai64n.Len+1 {
 				all = append(all, Event{At: at, Service: service, Text: in.Text()[tai64n.Len+1:]})
 			}
 		}
+		err = in.Err()
 		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
 	}
 	return all, nil
 }
@@ -153,7 +164,7 @@ func inQueue(home string, ids map[mailid.ID]bool) ([]Event, error) {
 // files is the Maildir files that the messages became.
 func files(home string, ids map[mailid.ID]bool) []Event {
 	var out []Event
-	for id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		for _, sub := range []string{"new", "cur"} {
 			paths, _ := filepath.Glob(filepath.Join(home, "mail/*/*/Maildir", sub, fmt.Sprintf("*Q%vR*", id)))
 			for _, p := range paths {
