@@ -164,7 +164,11 @@ func Make(dir string) error {
 		mode os.FileMode
 	}{{"", 0o751}, {"lock", 0o755}, {"log", 0o750}, {"mess", 0o750}, {"corrupt", 0o750}} {
 		path := filepath.Join(dir, d.name)
-		if err := os.Mkdir(path, d.mode); err != nil && !errors.Is(err, os.ErrExist) {
+		err := os.Mkdir(path, d.mode)
+		if err == nil {
+			err = os.Chmod(path, d.mode) // whatever the umask: others have to reach the socket
+		}
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}

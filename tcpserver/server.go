@@ -60,6 +60,9 @@ type Server struct {
 	KeepIPOpt bool   // leave IP options alone
 	Verbosity int
 	Log       io.Writer // whole lines, one or more a write
+	// Once is called when a resident chain dies, in place of starting it again:
+	// for a door that gives up root once the chain runs.
+	Once func()
 
 	next    *chain.Next
 	env     []string
@@ -79,10 +82,15 @@ func (s *Server) Start() {
 	}
 	s.env = os.Environ()
 	if s.Keep {
-		s.next = chain.NewNext(s.Argv, chain.NextOptions{Log: func(line string) { s.logf(Errors, "tcpserver: %s", line) }})
+		s.next = chain.NewNext(s.Argv, chain.NextOptions{Once: s.Once, Log: func(line string) { s.logf(Errors, "tcpserver: %s", line) }})
 	}
 	s.status()
 }
+
+// Foreign waits until a chain that is to be resident runs, and says whether it
+// is spawned for each connection all the same, as something foreign stands in
+// it.
+func (s *Server) Foreign() bool { return s.next.Foreign() }
 
 // Serve accepts connections of l until it is closed.
 func (s *Server) Serve(l *Listener) error {

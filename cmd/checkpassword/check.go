@@ -20,6 +20,7 @@ import (
 	"quill/internal/checkpw"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 	"quill/internal/users"
 )
 
@@ -175,13 +176,10 @@ func (c *checker) check(l credentials) (users.Account, int) {
 
 // become takes the account's uid and gid, if we are root.
 func become(a users.Account) error {
-	if os.Getuid() != 0 {
+	if !privilege.Root() {
 		return nil
 	}
-	if err := errors.Join(syscall.Setgroups([]int{a.GID}), syscall.Setgid(a.GID), syscall.Setuid(a.UID)); err != nil {
-		return fmt.Errorf("unable to become uid %d: %w", a.UID, err)
-	}
-	return nil
+	return privilege.ID{UID: a.UID, GID: a.GID}.Drop()
 }
 
 // variables is what the next program is told of the user.

@@ -14,6 +14,7 @@ import (
 	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 )
 
 const prog = "checkpassword"
@@ -34,10 +35,14 @@ func main() {
 	if !chain.Resident() {
 		os.Exit(c.spawned(os.Args[1:]))
 	}
-	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[int]*chain.Next)}
-	// A program behind us that belongs to our own uid can start now.
-	if os.Getuid() != 0 {
-		r.worker(os.Getuid(), os.Getgid())
+	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[privilege.ID]*chain.Next)}
+	// A program behind us that belongs to our own uid can start now. As root we
+	// stay root, and say so to nobody behind: UID and GID are for those before.
+	if privilege.Root() {
+		os.Unsetenv("UID")
+		os.Unsetenv("GID")
+	} else {
+		r.worker(privilege.ID{UID: os.Getuid(), GID: os.Getgid()})
 	}
 	code := chain.Serve(os.Args, r.session)
 	r.close()

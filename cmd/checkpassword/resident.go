@@ -9,6 +9,7 @@ import (
 
 	"quill/internal/chain"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 )
 
 // resident checks logins that come as packets, and passes them on to the
@@ -18,7 +19,7 @@ type resident struct {
 	argv []string
 
 	mu      sync.Mutex
-	workers map[int]*chain.Next // the rest of the chain, by uid
+	workers map[privilege.ID]*chain.Next // the rest of the chain, by user
 }
 
 // session is one login: a question alone, or a connection to be passed on.
@@ -30,7 +31,7 @@ func (r *resident) session(s *chain.Session) int {
 	p := s.Packet()
 	p.Env = append(without(p.Env, "CHECKUSER", "CHECKPASS", "TIMESTAMP", "RESPONSE", "MECHANISM"), variables(a)...)
 	end := make(chan chain.Report, 1)
-	next := r.worker(a.UID, a.GID)
+	next := r.worker(privilege.ID{UID: a.UID, GID: a.GID})
 	s.Report(chain.StatusAccepted, "")
 	next.Pass(p, func(rep chain.Report) {
 		if rep.Final() {
@@ -49,18 +50,20 @@ func (r *resident) session(s *chain.Session) int {
 }
 
 // worker is the rest of the chain as this user.
-func (r *resident) worker(uid, gid int) *chain.Next {
+func (r *resident) worker(id privilege.ID) *chain.Next {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.workers[uid]; n != nil {
+	var cred *syscall.Credential
+	if privilege.Root() {
+		cred = id.Credential()
+	} else {
+		id = privilege.ID{UID: os.Getuid(), GID: os.Getgid()} // we can be nobody else
+	}
+	if n := r.workers[id]; n != nil {
 		return n
 	}
-	var cred *syscall.Credential
-	if os.Getuid() == 0 {
-		cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}
-	}
 	n := chain.NewNext(r.argv, chain.NextOptions{Cred: cred, Log: func(line string) { logf("%s", line) }, Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) }})
-	r.workers[uid] = n
+	r.workers[id] = n
 	return n
 }
 

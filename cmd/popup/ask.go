@@ -6,12 +6,15 @@ import (
 	"os"
 
 	"quill/internal/chain"
+	"quill/internal/exit"
 	"quill/internal/pop3"
 )
 
-// verdicts of a login that was not taken, by the exit code of who was asked.
+// verdictOf is what became of a login, by the exit code of who was asked.
 func verdictOf(code int) pop3.Verdict {
 	switch {
+	case code == 0:
+		return pop3.Taken
 	case code == 1:
 		return pop3.Refused
 	case code < 0:
@@ -22,8 +25,11 @@ func verdictOf(code int) pop3.Verdict {
 
 // ask asks the rest of the chain about a login; status is how a session ended.
 func (d *door) ask(s *chain.Session, c pop3.Credentials, ahead []byte) (pop3.Verdict, uint32) {
-	if d.next == nil {
-		return d.askSpawned(c)
+	switch {
+	case d.guard != nil:
+		return verdictOf(askGuard(d.guard, c)), 0
+	case d.next == nil:
+		return verdictOf(d.askSpawned(c)), 0
 	}
 	p := s.Packet()
 	p.Ahead = ahead
@@ -38,38 +44,33 @@ func (d *door) ask(s *chain.Session, c pop3.Credentials, ahead []byte) (pop3.Ver
 		}
 		return pop3.Taken, r.Status
 	}
-	if r.ExitCode() == 0 {
-		return pop3.Taken, r.Status // a foreign program had the session and ended it
-	}
+	// A foreign program that exits 0 had the session and ended it.
 	return verdictOf(r.ExitCode()), r.Status
 }
 
 // askSpawned runs the rest of the chain for this login, with the credentials on
-// descriptor 3 (checkpassword(8)).
-func (d *door) askSpawned(c pop3.Credentials) (pop3.Verdict, uint32) {
+// descriptor 3 (checkpassword(8)), and gives its exit code, -1 for a crash.
+func (d *door) askSpawned(c pop3.Credentials) int {
 	r, err := credentials(c)
 	if err != nil {
-		return pop3.Temporary, 0
+		return exit.Temporary
 	}
 	defer r.Close()
 	path, err := chain.Find(d.argv)
 	if err != nil {
 		logf("%v", err)
-		return pop3.Temporary, 0
+		return exit.Temporary
 	}
 	proc, err := os.StartProcess(path, d.argv, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r}})
 	if err != nil {
 		logf("%v", err)
-		return pop3.Temporary, 0
+		return exit.Temporary
 	}
 	st, err := proc.Wait()
-	if err != nil || !st.Exited() {
-		return pop3.Crashed, 0
+	if err != nil {
+		return -1
 	}
-	if st.ExitCode() == 0 {
-		return pop3.Taken, 0
-	}
-	return verdictOf(st.ExitCode()), 0
+	return st.ExitCode() // -1 where a signal ended it
 }
 
 // credentials is a pipe that holds them: they are fewer bytes than a pipe takes

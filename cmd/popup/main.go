@@ -5,7 +5,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,8 +16,8 @@ import (
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/pop3"
+	"quill/internal/privilege"
 	"quill/internal/random"
-	"quill/internal/sandbox"
 	"quill/internal/ucspi"
 )
 
@@ -29,18 +28,14 @@ func main() {
 	if len(os.Args) < 3 {
 		exit.Usage("popup hostname subprogram [ arg ... ]")
 	}
-	d := &door{host: os.Args[1], argv: os.Args[2:], dir: control.Open(control.Home())}
+	d := &door{host: os.Args[1], argv: os.Args[2:], dir: control.Open(control.Home()), guard: guardFromEnv()}
+	if !chain.Resident() && privilege.Root() {
+		os.Exit(d.watch())
+	}
 	if chain.Resident() {
-		d.next = chain.NewNext(d.argv, chain.NextOptions{Spawn: d.spawnForeign, Log: func(line string) { logf("%s", line) }})
+		d.next = chain.NewNext(d.argv, d.options())
 	}
-	// What is confined here is confined for the rest of a spawned chain too, and
-	// checkpassword has to become others: so no more than this.
-	if os.Getuid() != 0 {
-		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-			exit.Die(prog, exit.Temporary, err)
-		}
-	}
-	code := chain.Serve(os.Args, d.session)
+	code := chain.ServeAfter(os.Args, d.lower, d.session)
 	if d.next != nil {
 		d.next.Close()
 	}
@@ -53,6 +48,9 @@ type door struct {
 	argv []string
 	dir  control.Dir
 	next *chain.Next // resident only
+	// guard is the popup that has stayed root, where that started this one in
+	// the spawned shape.
+	guard *os.File
 }
 
 // session is one client's.

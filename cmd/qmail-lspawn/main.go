@@ -17,6 +17,7 @@ import (
 
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 	"quill/internal/spawn"
 	"quill/internal/users"
 )
@@ -41,7 +42,7 @@ func run(defaultDelivery string) error {
 	if err := os.Chdir(home); err != nil {
 		return err
 	}
-	s := &spawner{home: home, defaultDelivery: defaultDelivery, users: users.Open(home), foreign: os.Getenv("QMAILLOCAL"), out: os.Stdout, workers: make(map[int]*worker)}
+	s := &spawner{home: home, defaultDelivery: defaultDelivery, users: users.Open(home), foreign: os.Getenv("QMAILLOCAL"), out: os.Stdout, workers: make(map[privilege.ID]*worker)}
 	s.write(spawn.AppendNetstring(nil, strconv.Itoa(atOnce)))
 	in := bufio.NewReader(os.Stdin)
 	var running sync.WaitGroup

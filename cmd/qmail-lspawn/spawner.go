@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quill/internal/addr"
+	"quill/internal/privilege"
 	"quill/internal/spawn"
 	"quill/internal/users"
 	"quill/queue"
@@ -31,7 +32,7 @@ type spawner struct {
 
 	mu      sync.Mutex
 	serial  uint64
-	workers map[int]*worker // by uid
+	workers map[privilege.ID]*worker
 }
 
 // write writes to qmail-send whole.

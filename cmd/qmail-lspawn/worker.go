@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/internal/chain"
+	"quill/internal/privilege"
 	"quill/internal/spawn"
 	"quill/internal/users"
 )
@@ -35,7 +36,11 @@ const crashed = spawn.Crashed + ". (#4.3.0)\n"
 func (s *spawner) worker(e users.Entry) (*worker, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w := s.workers[e.UID]; w != nil && !w.gone() {
+	id := privilege.ID{UID: e.UID, GID: e.GID}
+	if !privilege.Root() {
+		id.GID = os.Getgid() // we can be nobody else
+	}
+	if w := s.workers[id]; w != nil && !w.gone() {
 		return w, nil
 	}
 	child, err := chain.StartChild([]string{"local-delivery"}, os.Environ(), credential(e))
@@ -47,17 +52,17 @@ func (s *spawner) worker(e users.Entry) (*worker, error) {
 		return nil, err
 	}
 	w := &worker{child: child, waiting: make(map[uint64]chan string)}
-	s.workers[e.UID] = w
+	s.workers[id] = w
 	go w.hear()
 	return w, nil
 }
 
 // credential is whom to run as: nobody else where we are not root.
 func credential(e users.Entry) *syscall.Credential {
-	if os.Getuid() != 0 {
+	if !privilege.Root() {
 		return nil
 	}
-	return &syscall.Credential{Uid: uint32(e.UID), Gid: uint32(e.GID), Groups: []uint32{uint32(e.GID)}}
+	return privilege.ID{UID: e.UID, GID: e.GID}.Credential()
 }
 
 func (w *worker) gone() bool {

@@ -17,6 +17,7 @@ import (
 	"quill/internal/exit"
 	"quill/internal/getopt"
 	"quill/internal/journal"
+	"quill/internal/privilege"
 	"quill/internal/safefile"
 	"quill/internal/sandbox"
 )
@@ -45,6 +46,13 @@ func run(local string) error {
 	if err := os.Chdir(home); err != nil {
 		return err
 	}
+	s, err := newSender(home, local)
+	if err != nil {
+		return err
+	}
+	if err := s.lower(); err != nil {
+		return err
+	}
 	lock, err := safefile.TryLock("queue/lock/sendmutex")
 	if errors.Is(err, safefile.ErrLocked) {
 		return errors.New("another qmail-send works on this queue (queue/lock/sendmutex)")
@@ -53,19 +61,27 @@ func run(local string) error {
 		return fmt.Errorf("%w; is queued running?", err)
 	}
 	defer lock.Close()
-	s, err := newSender(home, local)
-	if err != nil {
+	if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
 		return err
-	}
-	if os.Getuid() != 0 {
-		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-			return err
-		}
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGALRM, syscall.SIGHUP)
-	s.run(signals)
-	return nil
+	return s.run(signals)
+}
+
+// lower gives up root for the owner of the queue. The spawner is started before,
+// for it has to stay root, and once only.
+func (s *sender) lower() error {
+	if !privilege.Root() {
+		return nil
+	}
+	id, err := privilege.OwnerOf("queue")
+	if err != nil {
+		return err
+	}
+	s.local.once = true
+	s.local.start()
+	return id.Drop()
 }
 
 // lines is the log: gathered while there is work, written before the sender

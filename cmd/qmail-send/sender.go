@@ -38,6 +38,7 @@ type sender struct {
 	local    *spawner
 	queue    *client
 	stopping bool
+	failed   error              // why there is no going on
 	caughtUp bool               // the log has told all there was
 	known    map[mailid.ID]bool // messages that the log of events has been told of
 	unsaved  map[key]record
@@ -150,13 +151,16 @@ func orElse(d control.Dir, name, word string, err *error) string {
 	return v
 }
 
-// run obeys events until it is told to stop and everything that ran is recorded.
-func (s *sender) run(signals chan os.Signal) {
+// run obeys events until it is told to stop and everything that ran is recorded,
+// or there is no going on.
+func (s *sender) run(signals chan os.Signal) error {
 	go s.queue.follow()
-	s.local.start()
+	if s.local.last.IsZero() {
+		s.local.start()
+	}
 	s.status()
 	timer := time.NewTimer(time.Hour)
-	for !s.finished() {
+	for !s.finished() && s.failed == nil {
 		s.start()
 		if len(s.events) == 0 {
 			lines.Flush()
@@ -172,6 +176,7 @@ func (s *sender) run(signals chan os.Signal) {
 	}
 	logf("status: exiting")
 	lines.Flush()
+	return s.failed
 }
 
 // finished says whether a stop is complete: nothing runs, and what ran is

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type spawner struct {
 	most int         // deliveries at once; 0 while none runs
 	out  chan []byte // to the one that runs
 	last time.Time   // of its last start
+	once bool        // root has started it, and could alone do it again
 }
 
 func newSpawner(s *sender, command string) *spawner {
@@ -51,8 +53,10 @@ func (p *spawner) start() {
 	go func() {
 		p.hear(bufio.NewReader(out))
 		out.Close()
-		proc.Kill()
-		proc.Wait()
+		if !p.once { // else it may not be ours to kill
+			proc.Kill()
+			proc.Wait()
+		}
 		p.s.events <- func() {
 			logf("alert: %s died", p.argv[0])
 			p.most = 0
@@ -89,8 +93,17 @@ func (p *spawner) exec() (in, out *os.File, proc *os.Process, err error) {
 	return in, out, proc, err
 }
 
-// again starts the program once more: at once, then at most once a second.
+// again starts the program once more: at once, then at most once a second. Where
+// only root could, there is no going on.
 func (p *spawner) again() {
+	if p.once {
+		go func() {
+			p.s.events <- func() {
+				p.s.failed = errors.New("only root could start the spawner again: whoever started this has to")
+			}
+		}()
+		return
+	}
 	time.AfterFunc(max(0, time.Second-time.Since(p.last)), func() { p.s.events <- p.start })
 }
 

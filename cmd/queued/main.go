@@ -16,6 +16,7 @@ import (
 
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 	"quill/internal/sandbox"
 	"quill/queue"
 )
@@ -44,6 +45,9 @@ func run() error {
 		return err
 	}
 	syscall.Umask(0o027)
+	if err := lower(); err != nil {
+		return err
+	}
 	trusted, err := trustedUids()
 	if err != nil {
 		return err
@@ -76,6 +80,18 @@ func run() error {
 	case err := <-failed:
 		return err
 	}
+}
+
+// lower gives up root for the owner of the queue.
+func lower() error {
+	if !privilege.Root() {
+		return nil
+	}
+	id, err := privilege.OwnerOf("queue")
+	if err != nil {
+		return err
+	}
+	return id.Drop()
 }
 
 // logf writes one line to descriptor 2.

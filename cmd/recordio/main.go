@@ -16,6 +16,7 @@ import (
 
 	"quill/internal/chain"
 	"quill/internal/exit"
+	"quill/internal/privilege"
 )
 
 func main() {
@@ -25,9 +26,9 @@ func main() {
 	}
 	r := &recorder{argv: os.Args[1:]}
 	if chain.Resident() {
-		r.next = chain.NewNext(r.argv, chain.NextOptions{Log: func(line string) { fmt.Fprintln(os.Stderr, "recordio: "+line) }})
+		r.next = chain.NewNext(r.argv, options())
 	}
-	code := chain.Serve(os.Args, r.session)
+	code := chain.ServeAfter(os.Args, r.lower, r.session)
 	if r.next != nil {
 		r.next.Close()
 	}
@@ -60,6 +61,9 @@ func (r *recorder) session(s *chain.Session) int {
 	code := make(chan int, 1)
 	err = r.start(p, code)
 	unix.Close(pair[1])
+	if err == nil {
+		err = privilege.FromRoot()
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "recordio: %v\n", err)
 		return exit.Temporary

@@ -16,6 +16,7 @@ import (
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/journal"
+	"quill/internal/privilege"
 	"quill/internal/sandbox"
 	"quill/internal/smtp"
 	"quill/internal/ucspi"
@@ -31,6 +32,9 @@ const gcPercent = 400
 func main() {
 	debug.SetGCPercent(gcPercent)
 	signal.Ignore(syscall.SIGPIPE)
+	if err := privilege.FromRoot(); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
 	home := control.Home()
 	resident := chain.Resident()
 	program := os.Getenv("QMAILQUEUE")

@@ -15,6 +15,9 @@ import (
 	"quill/internal/resolve"
 )
 
+// errDied ends a door that has given up being root.
+var errDied = errors.New("the rest of the chain died, and only root could start it again: whoever started this has to start all of it")
+
 const prog = "tcpserver"
 
 const usage = "tcpserver [ -1UXpPhHrRoOdDqQvkF46 ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] [ -g gid ] [ -u uid ]" +
@@ -36,6 +39,10 @@ func main() {
 
 // run binds, starts the chain, drops privileges, and serves until TERM.
 func run(o *options) error {
+	died := make(chan error, 1)
+	if err := o.prepare(func() { died <- errDied }); err != nil {
+		return err
+	}
 	listeners, err := o.listen()
 	if err != nil {
 		return err
@@ -59,23 +66,11 @@ func run(o *options) error {
 	case <-stop:
 		s.Stop(listeners)
 		return nil
+	case err := <-died:
+		s.Stop(listeners)
+		return err
 	case err := <-failed:
 		s.Stop(listeners)
 		return err
 	}
-}
-
-// drop gives up root for the uid and gid of the options.
-func (o *options) drop() error {
-	if o.gid >= 0 {
-		if err := errors.Join(syscall.Setgroups([]int{o.gid}), syscall.Setgid(o.gid)); err != nil {
-			return fmt.Errorf("unable to set gid %d: %w", o.gid, err)
-		}
-	}
-	if o.uid >= 0 {
-		if err := syscall.Setuid(o.uid); err != nil {
-			return fmt.Errorf("unable to set uid %d: %w", o.uid, err)
-		}
-	}
-	return nil
 }

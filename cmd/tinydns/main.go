@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"quill/internal/exit"
+	"quill/internal/privilege"
 	"quill/internal/sandbox"
 )
 
@@ -60,7 +60,7 @@ func confine() error {
 	if err := os.Chdir(root); err != nil {
 		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
 	}
-	if os.Getuid() == 0 {
+	if privilege.Root() {
 		if err := lower(); err != nil {
 			return err
 		}
@@ -75,21 +75,12 @@ func confine() error {
 
 // lower gives up being root for UID and GID, in a root of its own.
 func lower() error {
-	name, set := os.LookupEnv("UID")
-	if !set {
-		warn(errors.New("running as root: $UID and $GID do not say whom to become"))
-		return nil
-	}
-	uid, err1 := strconv.ParseUint(name, 10, 31)
-	gid, err2 := strconv.ParseUint(os.Getenv("GID"), 10, 31)
-	if err1 != nil || err2 != nil {
-		return errors.New("$UID and $GID do not say whom to become: want two numbers")
+	id, err := privilege.FromEnv()
+	if err != nil {
+		return err
 	}
 	if err := syscall.Chroot("."); err != nil {
 		return fmt.Errorf("unable to chroot to %s: %w", os.Getenv("ROOT"), err)
 	}
-	if err := errors.Join(syscall.Setgroups([]int{int(gid)}), syscall.Setgid(int(gid)), syscall.Setuid(int(uid))); err != nil {
-		return fmt.Errorf("unable to become user %d, group %d: %w", uid, gid, err)
-	}
-	return nil
+	return id.Drop()
 }

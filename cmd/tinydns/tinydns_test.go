@@ -63,7 +63,7 @@ func start(t *testing.T, dir, ip string, files []*os.File, more ...string) *proc
 	}
 	p := &process{cmd: exec.Command(exe), addr: net.JoinHostPort("127.0.0.1", freePort(t))}
 	_, port, _ := net.SplitHostPort(p.addr)
-	p.cmd.Env = append([]string{"TINYDNS_TEST=1", "ROOT=" + dir, "PORT=" + port, "IP=" + ip}, more...)
+	p.cmd.Env = append([]string{"TINYDNS_TEST=1", "ROOT=" + dir, "PORT=" + port, "IP=" + ip, "UID=61203", "GID=61203"}, more...)
 	p.cmd.ExtraFiles = files
 	log, err := p.cmd.StderrPipe()
 	if err != nil {

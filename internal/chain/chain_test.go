@@ -63,6 +63,16 @@ var parts = map[string]func() int{
 		fmt.Fprintln(os.Stderr, Exec(os.Args[3:], os.Environ()))
 		return 111
 	},
+	"part-ready": func() int {
+		text := "not ready"
+		return ServeAfter(os.Args, func() error { time.Sleep(100 * time.Millisecond); text = "ready"; return nil }, func(s *Session) int {
+			io.WriteString(s.Stream, text)
+			return 0
+		})
+	},
+	"part-unready": func() int {
+		return ServeAfter(os.Args, func() error { time.Sleep(100 * time.Millisecond); return io.ErrNoProgress }, echo)
+	},
 	"part-silent": func() int { time.Sleep(time.Minute); return 0 },
 }
 
@@ -271,6 +281,58 @@ func TestPanicEndsOneSession(t *testing.T) {
 		t.Errorf("neighbour echoes %q", got)
 	}
 	other.Close()
+}
+
+// TestOnce: a program that is not to be started again ends the chain when it
+// dies: its sessions end, and whatever comes after.
+func TestOnce(t *testing.T) {
+	died := make(chan bool, 2)
+	n := NewNext(self("echo"), NextOptions{Once: func() { died <- true }})
+	mine, p := client(t)
+	got := pass(n, p)
+	line(t, mine)
+	wait(t, got)
+	fmt.Fprint(mine, "crash")
+	if r := wait(t, got); r.Status != StatusCrashed {
+		t.Errorf("report of a session whose program died = %+v", r)
+	}
+	select {
+	case <-died:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody heard of the death within 20 s")
+	}
+	_, p = client(t)
+	if r := wait(t, pass(n, p)); r.Status != StatusCrashed {
+		t.Errorf("report after the death = %+v; want crashed", r)
+	}
+	n.Close()
+	n = NewNext(self("echo"), NextOptions{Once: func() { died <- true }})
+	n.Foreign()
+	n.Close() // as at TERM: no death
+	if len(died) != 0 {
+		t.Error("a chain that was closed counts as dead")
+	}
+}
+
+// TestServeAfter: hello comes first, then the program gets ready, then it
+// reads; when it cannot get ready, nothing is read.
+func TestServeAfter(t *testing.T) {
+	for _, c := range []struct {
+		part string
+		want string
+	}{{"ready", "ready"}, {"unready", ""}} {
+		n := NewNext(self(c.part), NextOptions{Once: func() {}})
+		mine, p := client(t)
+		if n.Foreign() {
+			t.Errorf("%s: counts as foreign; hello has to come before it is ready", c.part)
+		}
+		pass(n, p)
+		b, _ := io.ReadAll(mine)
+		if string(b) != c.want {
+			t.Errorf("%s: client reads %q; want %q", c.part, b, c.want)
+		}
+		n.Close()
+	}
 }
 
 // TestNotFound: a program that is not there is an error of each connection, not

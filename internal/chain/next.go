@@ -21,6 +21,9 @@ type NextOptions struct {
 	Cred  *syscall.Credential  // the user to run it as; nil for our own
 	Log   func(string)         // where events go; nil for nowhere
 	Spawn func(*Packet) uint32 // runs a foreign rest for one packet; nil for the function Spawn
+	// Once is called when the program dies, instead of starting it again: for
+	// who has given up being root, and could start it only as another.
+	Once func()
 }
 
 // Next is the rest of a chain behind a resident program: kept resident itself
@@ -133,6 +136,10 @@ func (n *Next) serve(c *Child) (again bool) {
 		n.child = nil
 		again = !n.closed
 	})
+	if again && n.opt.Once != nil {
+		n.abandon(c)
+		return false
+	}
 	if again {
 		c.Kill() // it closed its link: whatever it still does, nobody hears of it
 		n.opt.Log(fmt.Sprintf("warning: %s ended with status %d and is started again", n.argv[0], c.Wait()))
@@ -141,6 +148,16 @@ func (n *Next) serve(c *Child) (again bool) {
 	c.Link.Close()
 	n.bury(c)
 	return again
+}
+
+// abandon ends the chain with a program that is not to be started again. It may
+// not be ours to kill or to wait for.
+func (n *Next) abandon(c *Child) {
+	n.set(func() { n.closed = true })
+	c.Link.Close()
+	n.bury(c)
+	n.opt.Log(fmt.Sprintf("alert: %s ended, and only root could start it again", n.argv[0]))
+	n.opt.Once()
 }
 
 // deliver hands a report to who waits for it.

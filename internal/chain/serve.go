@@ -38,12 +38,25 @@ type Session struct {
 //
 // A session that panics ends alone, with 111; its trace goes to descriptor 2.
 func Serve(argv []string, run func(*Session) int) int {
-	l, ok := FromEnv()
-	if !ok {
-		return runSpawned(argv, run)
+	return ServeAfter(argv, func() error { return nil }, run)
+}
+
+// ServeAfter is Serve of a program that has to get ready, as by giving up root,
+// after its hello, which the program before waits for, and before it reads the
+// first byte. When it cannot, nothing is read and the code is 111.
+func ServeAfter(argv []string, ready func() error, run func(*Session) int) int {
+	l, resident := FromEnv()
+	if resident {
+		if err := l.Hello(argv); err != nil {
+			return complain(argv, err)
+		}
 	}
-	if err := l.Hello(argv); err != nil {
-		return complain(argv, err)
+	if err := ready(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: fatal: %v\n", argv[0], err)
+		return exit.Temporary
+	}
+	if !resident {
+		return runSpawned(argv, run)
 	}
 	c := &crew{argv: argv, link: l, run: run, env: ucspi.Process(), packets: make(chan *Packet)}
 	defer c.wait()
