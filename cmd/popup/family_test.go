@@ -14,6 +14,7 @@ import (
 
 	"quill/internal/control"
 	"quill/internal/pop3"
+	"quill/internal/privilege/privilegetest"
 	"quill/internal/ucspi"
 )
 
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 // then does this.
 func checker(t *testing.T, then string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "checkpassword")
+	path := filepath.Join(privilegetest.Reachable(t, t.TempDir()), "checkpassword")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\ntr '\\000' '~' <&3; echo\n"+then+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func checker(t *testing.T, then string) string {
 // home is one with these control files, all empty.
 func home(t *testing.T, control ...string) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := privilegetest.Reachable(t, t.TempDir())
 	if err := os.Mkdir(filepath.Join(dir, "control"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,8 @@ var stamps = regexp.MustCompile(`<\d+\.\d+@`)
 // masked, and its exit code.
 func talk(t *testing.T, env []string, in string, args ...string) (out string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command("/proc/self/exe", args...)
+	privilegetest.Plain(cmd)
 	cmd.Env = append([]string{"TEST_AS_POPUP=1", "PATH=/usr/bin:/bin", "GORACE=atexit_sleep_ms=0"}, env...)
 	cmd.Stdin = strings.NewReader(strings.ReplaceAll(in, "\n", "\r\n"))
 	var said bytes.Buffer

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"quill/internal/privilege/privilegetest"
 	"quill/internal/users"
 )
 
@@ -46,14 +47,14 @@ func home(t *testing.T, control map[string]string) string {
 	if err := users.NewStore(dir).Compile(); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return privilegetest.Reachable(t, dir)
 }
 
 // keeper is a queue program that keeps message and envelope in the folder
 // $KEPT.
 func keeper(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "qq")
+	path := filepath.Join(privilegetest.Reachable(t, t.TempDir()), "qq")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat >\"$KEPT/msg\"; cat <&1 >\"$KEPT/env\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func keeper(t *testing.T) string {
 // serve runs smtpd over pipes with these variables alone.
 func serve(t *testing.T, env []string, in string) (out string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command("/proc/self/exe")
+	privilegetest.Plain(cmd)
 	cmd.Env = append([]string{"TEST_AS_SMTPD=1", "PATH=/usr/bin:/bin", "GORACE=atexit_sleep_ms=0"}, env...)
 	cmd.Stdin = strings.NewReader(in)
 	var said bytes.Buffer
@@ -187,7 +189,7 @@ func TestFamily(t *testing.T) {
 	h, qq := home(t, map[string]string{"smtpclassic": "", "localiphost": "mail.testingsmtp.org\n"}), keeper(t)
 	for _, c := range family(t) {
 		t.Run(c.name, func(t *testing.T) {
-			kept := t.TempDir()
+			kept := privilegetest.Reachable(t, t.TempDir())
 			env := []string{"QMAILHOME=" + h, "QMAILQUEUE=" + qq, "KEPT=" + kept, "TCPREMOTEIP=10.1.2.3", "TCPREMOTEHOST=client.example", "TCPLOCALHOST=mail.testingsmtp.org", "TCPLOCALIP=127.0.0.1"}
 			out, code := serve(t, append(env, c.set...), c.in)
 			if want := strings.Join(c.out, "\r\n") + "\r\n"; masked(out) != want {
