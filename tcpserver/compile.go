@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,25 +27,49 @@ func Compile(r io.Reader, w *cdb.Writer) error {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 4096), MaxRule)
 	n := 0
+	nets := lengths{}
 	for in.Scan() {
 		n++
 		line := strings.TrimRight(in.Text(), " \t")
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		addr, what, ok := strings.Cut(line, ":")
+		addr, what, ok := splitRule(line)
 		if !ok {
 			continue
 		}
 		data, err := ruleData(what)
 		if err == nil {
-			err = putRange(w, addr, data)
+			err = put(w, nets, addr, data)
 		}
 		if err != nil {
 			return fmt.Errorf("unable to parse this line %d: %s: %w", n, line, err)
 		}
 	}
-	return in.Err()
+	if err := in.Err(); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(nets)) {
+		slices.SortFunc(nets[key], func(a, b byte) int { return int(b) - int(a) })
+		if err := w.Put([]byte(key), nets[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put puts data under an address, a net, or a range.
+func put(w *cdb.Writer, nets lengths, addr string, data []byte) error {
+	key, a, n, ok, err := address(addr)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return putRange(w, addr, data)
+	case n >= 0:
+		nets.add(a, n)
+	}
+	return w.Put([]byte(key), data)
 }
 
 // ruleData turns `deny` or `allow,VAR="value"…` into a rule's data.
@@ -74,26 +100,23 @@ func ruleData(what string) ([]byte, error) {
 }
 
 // putRange puts data under an address, or under each of a range such as
-// 1.2.3.37-53 or 10.2-3. does name.
+// 1.2.3.37-53 or 10.2-3. does name. As in the family, a number of the range has
+// a whole place between dots, and what is above 255 is cut off.
 func putRange(w *cdb.Writer, addr string, data []byte) error {
 	i := strings.IndexByte(addr, '-')
-	if i <= 0 || strings.ContainsAny(addr, "=@") || addr[i-1] < '0' || addr[i-1] > '9' {
+	if i < 0 || strings.ContainsAny(addr, "=@") {
 		return w.Put([]byte(addr), data)
 	}
-	start := i
-	for start > 0 && addr[start-1] >= '0' && addr[start-1] <= '9' {
-		start--
+	start, end := strings.LastIndexByte(addr[:i], '.')+1, len(addr)
+	if dot := strings.IndexByte(addr[i:], '.'); dot >= 0 {
+		end = i + dot
 	}
-	end := i + 1
-	for end < len(addr) && addr[end] >= '0' && addr[end] <= '9' {
-		end++
-	}
-	low, err1 := strconv.ParseUint(addr[start:i], 10, 16)
-	high, err2 := strconv.ParseUint(addr[i+1:end], 10, 16)
-	if err1 != nil || err2 != nil || low > 255 || high > 255 {
+	low, err1 := strconv.ParseUint(addr[start:i], 10, 31)
+	high, err2 := strconv.ParseUint(addr[i+1:end], 10, 31)
+	if err1 != nil || err2 != nil || low > 255 {
 		return errors.New("a range is two numbers of at most 255")
 	}
-	for n := low; n <= high; n++ {
+	for n := low; n <= min(high, 255); n++ {
 		if err := w.Put([]byte(addr[:start]+strconv.FormatUint(n, 10)+addr[end:]), data); err != nil {
 			return err
 		}

@@ -27,7 +27,15 @@ type Verdict struct {
 // address that is there decides, and no other counts. host and info are empty
 // where they are not known.
 func Search(m *cdb.Map, ip, host, info string) (Verdict, error) {
-	for _, key := range searchKeys(ip, host, info) {
+	ip, a := canonical(ip)
+	var lengths []byte
+	if a.IsValid() {
+		var err error
+		if lengths, _, err = m.Value([]byte(lengthsKey(a))); err != nil {
+			return Verdict{}, err
+		}
+	}
+	for _, key := range searchKeys(ip, networks(a, lengths), host, info) {
 		data, ok, err := m.Value([]byte(key))
 		if err != nil {
 			return Verdict{}, err
@@ -39,8 +47,8 @@ func Search(m *cdb.Map, ip, host, info string) (Verdict, error) {
 	return Verdict{}, nil
 }
 
-// searchKeys is the addresses to look up, the most specific first.
-func searchKeys(ip, host, info string) []string {
+// searchKeys is the addresses to look up, in the order that counts.
+func searchKeys(ip string, nets []string, host, info string) []string {
 	keys := make([]string, 0, 12)
 	if info != "" {
 		keys = append(keys, info+"@"+ip)
@@ -57,6 +65,7 @@ func searchKeys(ip, host, info string) []string {
 			keys = append(keys, ip[:i])
 		}
 	}
+	keys = append(keys, nets...)
 	if host != "" {
 		for i := range host {
 			if host[i] == '.' {

@@ -101,15 +101,3 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	}
 }
-
-func FuzzRules(f *testing.F) {
-	f.Add("1.2.3.4-5:allow,A=\"x\"\n")
-	f.Fuzz(func(t *testing.T, s string) {
-		out, err := os.Create(filepath.Join(t.TempDir(), "x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Close()
-		Compile(strings.NewReader(s), cdb.NewWriter(out))
-	})
-}

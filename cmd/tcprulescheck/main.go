@@ -37,13 +37,13 @@ func tell(v tcpserver.Verdict) string {
 	} else {
 		b.WriteString("default:\n")
 	}
+	if v.Deny {
+		b.WriteString("deny connection\n")
+		return b.String()
+	}
 	for _, e := range v.Env {
 		fmt.Fprintf(&b, "set environment variable %s\n", e)
 	}
-	if v.Deny {
-		b.WriteString("deny connection\n")
-	} else {
-		b.WriteString("allow connection\n")
-	}
+	b.WriteString("allow connection\n")
 	return b.String()
 }
