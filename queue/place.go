@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -93,34 +94,73 @@ func sealed(id mailid.ID, body []byte) (*os.File, error) {
 
 // Scan reads the log without its lock, as qmail-qread(8) and quill trace do,
 // also while a writer is at work: fn is called with each record in order and the
-// time it was written.
+// time it was written. A message that lives all the while is told of, or, where
+// it ended in a bounce meanwhile, one of the two.
 func Scan(home string, fn func(Event, time.Time)) error {
-	dir := filepath.Join(home, "queue")
-	numbers, err := segmentNumbers(dir)
+	files, err := openAll(filepath.Join(home, "queue"))
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
-		f, err := os.Open(segmentPath(dir, n))
-		if errors.Is(err, os.ErrNotExist) {
-			continue // done with meanwhile
-		}
+	for _, f := range files {
+		st, err := f.Stat()
 		if err != nil {
 			return err
 		}
-		st, err := f.Stat()
-		if err == nil {
-			_, _, err = scanSegment(f, st.Size(), func(off int64, r record) {
-				at := ref{seg: n, off: off, text: uint32(len(r.text)), size: r.length, kind: r.kind, file: r.flags&flagFile != 0}
-				fn(Event{Seq: r.seq, Kind: r.kind, ID: r.id, Rcpt: int(r.rcpt), At: at.place(r.id), Text: r.text}, r.at)
-			}, func(damage) {})
-		}
-		f.Close()
+		_, _, err = scanSegment(f.File, st.Size(), func(off int64, r record) {
+			at := ref{seg: f.number, off: off, text: uint32(len(r.text)), size: r.length, kind: r.kind, file: r.flags&flagFile != 0}
+			fn(Event{Seq: r.seq, Kind: r.kind, ID: r.id, Rcpt: int(r.rcpt), At: at.place(r.id), Text: r.text}, r.at)
+		}, func(damage) {})
 		if err != nil && !errors.Is(err, errNoSegment) {
 			return err
 		}
 	}
 	return nil
+}
+
+// numbered is a segment's file.
+type numbered struct {
+	*os.File
+	number uint64
+}
+
+// maxRelists is how often Scan looks for a moment in which the writer neither
+// begins nor deletes a segment.
+const maxRelists = 100
+
+// openAll opens the segments there are at one moment. Were one deleted between
+// listing and opening, what it told of might have gone on in one that was not
+// listed.
+func openAll(dir string) (files []numbered, err error) {
+	for range maxRelists {
+		for _, f := range files {
+			f.Close()
+		}
+		files = files[:0]
+		before, err := segmentNumbers(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range before {
+			f, err := os.Open(segmentPath(dir, n))
+			if errors.Is(err, os.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return files, err
+			}
+			files = append(files, numbered{f, n})
+		}
+		after, err := segmentNumbers(dir)
+		if err != nil || len(files) == len(before) && slices.Equal(before, after) {
+			return files, err
+		}
+	}
+	return files, nil
 }
 
 // Track keeps the set of living messages up to date while Scan goes through the
