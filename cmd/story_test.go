@@ -31,7 +31,7 @@ const lineTime = 60 * time.Second
 //
 //	home           make $QMAILHOME for testingsmtp.org: accounts netwatcher and
 //	               sendmemail with the password lab, an empty queue, nothing running
-//	sh LINE        a shell runs LINE and must exit 0
+//	sh LINE        a shell runs LINE (with -e) and must exit 0
 //	exits N LINE   a shell runs LINE and must exit N
 //
 // Files of a script that begin with #! can be run. Nothing in a story runs as
@@ -128,7 +128,7 @@ func runExits(ts *testscript.TestScript, neg bool, args []string) {
 func shell(ts *testscript.TestScript, want int, line string) {
 	ctx, cancel := context.WithTimeout(context.Background(), lineTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-ec", line)
 	cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "QMAILHOME", "LC_ALL"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))

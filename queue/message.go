@@ -3,8 +3,10 @@
 package queue
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,6 +78,14 @@ func (m *Message) spill() error {
 	_, err = f.Write(m.body)
 	m.body = nil
 	return err
+}
+
+// Text is what was written so far, without the Received line.
+func (m *Message) Text() io.Reader {
+	if m.file == nil {
+		return bytes.NewReader(m.body)
+	}
+	return io.NewSectionReader(m.file, int64(len(m.line)), m.size)
 }
 
 // Size is the bytes taken so far.
@@ -157,8 +167,8 @@ func (l *Log) Enqueue(e *Envelope, m *Message, uid uint32, done func(err error))
 // finalParams is what the envelope says of a message as it is queued: its id, its
 // bytes with the Received line, and the uid it came from.
 func finalParams(p Params, m *Message, uid uint32) Params {
-	bytes := strconv.FormatInt(m.size+int64(len(m.line)), 10)
-	return p.WithAll(Param{"id", m.id.String()}, Param{"bytes", bytes}, Param{"uid", strconv.FormatUint(uint64(uid), 10)})
+	size := strconv.FormatInt(m.size+int64(len(m.line)), 10)
+	return p.WithAll(Param{"id", m.id.String()}, Param{"bytes", size}, Param{"uid", strconv.FormatUint(uint64(uid), 10)})
 }
 
 // store puts the message into its record, or beside it as a file.

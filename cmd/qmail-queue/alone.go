@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strconv"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // alone queues the message where no queued runs: it is read before the log's
-// lock is taken.
-func alone(facts queue.Params) error {
+// lock is taken. A queued that has started meanwhile is handed what was read.
+func alone(home string, facts queue.Params) error {
+	told := facts
 	dir := "queue"
 	m := queue.NewMessage(dir)
 	id, _ := mailid.Parse(facts.Value("id"))
@@ -29,7 +31,13 @@ func alone(facts queue.Params) error {
 		return err
 	}
 	err = queue.AppendOnce(dir, env, m, uint32(os.Getuid()))
-	if errors.Is(err, os.ErrPermission) {
+	switch {
+	case errors.Is(err, queue.ErrRunning):
+		return waitAndHand(home, told, func(w io.Writer) (*queue.Envelope, error) {
+			_, err := io.CopyBuffer(w, struct{ io.Reader }{m.Text()}, make([]byte, queue.MaxChunk))
+			return env, err
+		})
+	case errors.Is(err, os.ErrPermission):
 		return &failure{code: exitQueue}
 	}
 	return err

@@ -6,6 +6,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -77,22 +78,25 @@ func run() error {
 		facts = nil // a foreign program's variable must not stop mail
 	}
 	facts = facts.With("id", mailid.FromEnv(os.Getenv("QUILLID")).String())
+	ours := func(w io.Writer) (*queue.Envelope, error) { return receive(w, facts) }
 	conn, err := queue.Connect(home)
 	if err == nil {
-		return overSocket(conn, facts)
+		return overSocket(conn, facts, ours)
 	}
 	if !queue.Absent(err) {
 		return &failure{exitTold, "Zqueue may not be used by this user (#4.3.0)"}
 	}
 	if unix.Access("queue/log", unix.W_OK) == nil && unix.Access("queue/lock", unix.W_OK) == nil {
-		err := alone(facts)
-		if !errors.Is(err, queue.ErrRunning) {
-			return err
-		}
+		return alone(home, facts)
 	}
-	conn, err = queue.ConnectWait(home, 10*time.Second)
+	return waitAndHand(home, facts, ours)
+}
+
+// waitAndHand hands a message to a queued that is being restarted.
+func waitAndHand(home string, facts queue.Params, message func(io.Writer) (*queue.Envelope, error)) error {
+	conn, err := queue.ConnectWait(home, 10*time.Second)
 	if err != nil {
 		return &failure{exitTold, "Zqueue is not running (#4.3.0)"}
 	}
-	return overSocket(conn, facts)
+	return overSocket(conn, facts, message)
 }

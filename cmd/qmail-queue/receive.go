@@ -103,12 +103,12 @@ func (f frames) Write(p []byte) (int, error) {
 
 // overSocket hands the message to queued while it is read, and waits for the
 // verdict.
-func overSocket(conn *os.File, facts queue.Params) error {
+func overSocket(conn *os.File, facts queue.Params, message func(io.Writer) (*queue.Envelope, error)) error {
 	defer conn.Close()
 	if _, err := conn.Write(queue.AppendFrame(nil, queue.FrameSender, queue.AppendPart(nil, "", facts))); err != nil {
 		return &failure{code: exitWrite}
 	}
-	env, err := receive(frames{conn}, facts)
+	env, err := message(frames{conn})
 	if err != nil {
 		return err
 	}
