@@ -5,6 +5,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -188,6 +189,13 @@ func TestOrderSegment(t *testing.T) {
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "control"), 0o755); err != nil {
 		t.Fatal(err)
+	}
+	if os.Getuid() == 0 { // who owns the queue is who queued becomes
+		open(t, home)
+		queue := filepath.Join(home, "queue")
+		if err := errors.Join(os.Mkdir(queue, 0o751), os.Chown(queue, uidOf("quillq"), uidOf("quillq"))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out := filepath.Join(t.TempDir(), "trace")
 	s := exec.Command("strace", "-f", "-yy", "-s", "64", "-o", out, "-e", "trace=write,pwrite64,fsync,fdatasync,rename,renameat,renameat2", program("queued"))

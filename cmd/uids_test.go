@@ -160,6 +160,57 @@ func TestRootRefused(t *testing.T) {
 	}
 }
 
+// TestGuard: in the spawned shape a checkpassword of others gets what the
+// family's popup gives it, descriptor 3 and its own uid, while who speaks with
+// the client is somebody else; wrong passwords are as many as without root.
+func TestGuard(t *testing.T) {
+	h := newUidHome(t, "")
+	note := filepath.Join(h.l.dir, "note")
+	h.write(t, "fake/checkpw", "#!/bin/sh\ntr '\\000' ' ' <&3 | { read -r u p rest; echo \"$u $p $(/usr/bin/id -u)\" >>"+note+"; [ \"$p\" = sesame ]; } || exit 1\n"+
+		"exec 3<&-; exec \"$@\"\n")
+	h.write(t, "fake/session", "#!/bin/sh\nprintf '+OK in\\r\\n'; read -r line; printf '+OK bye\\r\\n'; exit 7\n")
+	for _, f := range []string{"checkpw", "session"} {
+		if err := os.Chmod(filepath.Join(h.l.dir, "fake", f), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	port := uidPort(t)
+	log := new(safeBuffer)
+	cmd := exec.Command(program("tcpserver"), "-vHR", "-l", "0", "127.0.0.1", port, "popup", "host", "checkpw", "session")
+	cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, fmt.Sprint("UID=", uidOf("quilld")), fmt.Sprint("GID=", uidOf("quilld"))}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	h.l.env["POP3"] = "127.0.0.1:" + port
+	h.greeted(t, "POP3")
+	c := h.l.dial(t, "POP3")
+	c.hear()
+	c.want("USER someone", "+OK")
+	c.want("PASS wrong", "-ERR")
+	c.want("USER someone", "+OK")
+	c.want("PASS sesame", "+OK in")
+	c.want("QUIT", "+OK bye")
+	c = h.l.dial(t, "POP3")
+	c.hear()
+	for range 3 {
+		c.want("USER someone", "+OK")
+		c.want("PASS wrong", "-ERR")
+	}
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Error("the connection lives on after three wrong passwords")
+	}
+	text, err := os.ReadFile(note)
+	wrong, right := fmt.Sprintf("someone wrong %d\n", os.Getuid()), fmt.Sprintf("someone sesame %d\n", os.Getuid())
+	if want := wrong + right + strings.Repeat(wrong, 3); err != nil || string(text) != want {
+		t.Errorf("checkpassword saw %q, %v; want %q", text, err, want)
+	}
+	if os.Getuid() == 0 && strings.Contains(log.String(), "fatal") {
+		t.Errorf("log: %s", log)
+	}
+}
+
 // uidHome is a home with several uids, and its services.
 type uidHome struct {
 	l     *lab // what the helpers for labs need

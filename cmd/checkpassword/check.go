@@ -26,8 +26,9 @@ import (
 
 // Limits; checkpassword(8) lists them.
 const (
-	maxCredentials = 512 // bytes on descriptor 3
-	maxHashes      = 4   // password hashes computed at once
+	maxCredentials = 512             // bytes on descriptor 3
+	maxHashes      = 4               // password hashes computed at once
+	idleLimit      = 5 * time.Minute // for a user's worker without a session
 )
 
 // credentials is a login as it comes in.

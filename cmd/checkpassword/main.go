@@ -35,10 +35,11 @@ func main() {
 	if !chain.Resident() {
 		os.Exit(c.spawned(os.Args[1:]))
 	}
-	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[privilege.ID]*chain.Next)}
+	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[privilege.ID]*worker)}
 	// A program behind us that belongs to our own uid can start now. As root we
 	// stay root, and say so to nobody behind: UID and GID are for those before.
 	if privilege.Root() {
+		r.idle = idleLimit
 		os.Unsetenv("UID")
 		os.Unsetenv("GID")
 	} else {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"quill/internal/chain"
 	"quill/internal/exit"
@@ -17,9 +18,18 @@ import (
 type resident struct {
 	*checker
 	argv []string
+	idle time.Duration // how long a worker stays that has no session; 0 is for ever
 
 	mu      sync.Mutex
-	workers map[privilege.ID]*chain.Next // the rest of the chain, by user
+	workers map[privilege.ID]*worker
+}
+
+// worker is the rest of the chain as a user.
+type worker struct {
+	*chain.Next
+	id       privilege.ID
+	sessions int
+	since    time.Time // it has none
 }
 
 // session is one login: a question alone, or a connection to be passed on.
@@ -32,6 +42,7 @@ func (r *resident) session(s *chain.Session) int {
 	p.Env = append(without(p.Env, "CHECKUSER", "CHECKPASS", "TIMESTAMP", "RESPONSE", "MECHANISM"), variables(a)...)
 	end := make(chan chain.Report, 1)
 	next := r.worker(privilege.ID{UID: a.UID, GID: a.GID})
+	defer r.leave(next)
 	s.Report(chain.StatusAccepted, "")
 	next.Pass(p, func(rep chain.Report) {
 		if rep.Final() {
@@ -49,8 +60,9 @@ func (r *resident) session(s *chain.Session) int {
 	return rep.ExitCode()
 }
 
-// worker is the rest of the chain as this user.
-func (r *resident) worker(id privilege.ID) *chain.Next {
+// worker is the user's worker, started if there is none, for a session that will
+// leave it.
+func (r *resident) worker(id privilege.ID) *worker {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var cred *syscall.Credential
@@ -59,12 +71,36 @@ func (r *resident) worker(id privilege.ID) *chain.Next {
 	} else {
 		id = privilege.ID{UID: os.Getuid(), GID: os.Getgid()} // we can be nobody else
 	}
-	if n := r.workers[id]; n != nil {
-		return n
+	if w := r.workers[id]; w != nil {
+		w.sessions++
+		return w
 	}
 	n := chain.NewNext(r.argv, chain.NextOptions{Cred: cred, Log: func(line string) { logf("%s", line) }, Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) }})
-	r.workers[id] = n
-	return n
+	w := &worker{Next: n, id: id, sessions: 1}
+	r.workers[id] = w
+	return w
+}
+
+// leave ends a session's use of a worker. One that nobody uses for a while is
+// ended: there may be as many as there are users.
+func (r *resident) leave(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w.sessions--; w.sessions > 0 || r.idle == 0 {
+		return
+	}
+	w.since = time.Now()
+	time.AfterFunc(r.idle, func() {
+		r.mu.Lock()
+		old := w.sessions == 0 && time.Since(w.since) >= r.idle && r.workers[w.id] == w
+		if old {
+			delete(r.workers, w.id)
+		}
+		r.mu.Unlock()
+		if old {
+			w.Close()
+		}
+	})
 }
 
 // spawn runs a foreign rest of the chain for one session, in its user's home.

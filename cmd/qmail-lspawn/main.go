@@ -43,6 +43,9 @@ func run(defaultDelivery string) error {
 		return err
 	}
 	s := &spawner{home: home, defaultDelivery: defaultDelivery, users: users.Open(home), foreign: os.Getenv("QMAILLOCAL"), out: os.Stdout, workers: make(map[privilege.ID]*worker)}
+	if privilege.Root() {
+		s.idle = idleLimit
+	}
 	s.write(spawn.AppendNetstring(nil, strconv.Itoa(atOnce)))
 	in := bufio.NewReader(os.Stdin)
 	var running sync.WaitGroup

@@ -32,6 +32,7 @@ type spawner struct {
 
 	mu      sync.Mutex
 	serial  uint64
+	idle    time.Duration // how long a worker stays that has nothing to do; 0 is for ever
 	workers map[privilege.ID]*worker
 }
 
@@ -103,6 +104,7 @@ func (s *spawner) work(e users.Entry, j *spawn.Job, message *os.File) string {
 		logf("alert: unable to start local-delivery for uid %d: %v", e.UID, err)
 		return "ZUnable to run local-delivery. (#4.3.0)\n"
 	}
+	defer s.leave(w)
 	s.mu.Lock()
 	s.serial++
 	j.Serial = s.serial

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,9 @@ import (
 // worker is a resident local-delivery of one uid.
 type worker struct {
 	child *chain.Child
+	id    privilege.ID
+	users int       // deliveries that have it; the spawner's lock holds for this
+	since time.Time // there are none
 
 	mu      sync.Mutex
 	dead    bool
@@ -31,7 +35,12 @@ const startTries = 3
 // crashed is the report of deliveries whose worker died.
 const crashed = spawn.Crashed + ". (#4.3.0)\n"
 
-// worker is the user's worker, started if there is none. It runs with the uid
+// idleLimit is how long a worker stays that has nothing to do, where there may be
+// one for each user.
+const idleLimit = 5 * time.Minute
+
+// worker is the user's worker, started if there is none, for a delivery that
+// will leave it. It runs with the uid
 // and gid of the user's entry, and no other groups.
 func (s *spawner) worker(e users.Entry) (*worker, error) {
 	s.mu.Lock()
@@ -41,6 +50,7 @@ func (s *spawner) worker(e users.Entry) (*worker, error) {
 		id.GID = os.Getgid() // we can be nobody else
 	}
 	if w := s.workers[id]; w != nil && !w.gone() {
+		w.users++
 		return w, nil
 	}
 	child, err := chain.StartChild([]string{"local-delivery"}, os.Environ(), credential(e))
@@ -51,10 +61,29 @@ func (s *spawner) worker(e users.Entry) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{child: child, waiting: make(map[uint64]chan string)}
+	w := &worker{child: child, id: id, users: 1, waiting: make(map[uint64]chan string)}
 	s.workers[id] = w
 	go w.hear()
 	return w, nil
+}
+
+// leave ends a delivery's use of a worker, and the worker where nobody uses it
+// for a while.
+func (s *spawner) leave(w *worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.users--; w.users > 0 || s.idle == 0 {
+		return
+	}
+	w.since = time.Now()
+	time.AfterFunc(s.idle, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if w.users == 0 && time.Since(w.since) >= s.idle && s.workers[w.id] == w {
+			delete(s.workers, w.id)
+			w.close()
+		}
+	})
 }
 
 // credential is whom to run as: nobody else where we are not root.
