@@ -84,6 +84,10 @@ func (s *Server) Start() {
 	s.status()
 }
 
+// Foreign waits until it is known whether the program behind a resident door is
+// one of others, which is started for each connection.
+func (s *Server) Foreign() bool { return s.next.Foreign() }
+
 // Serve accepts connections of l until it is closed.
 func (s *Server) Serve(l *Listener) error {
 	if l.v4 && !s.KeepIPOpt {

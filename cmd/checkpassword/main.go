@@ -14,6 +14,7 @@ import (
 	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/sandbox"
 )
 
 const prog = "checkpassword"
@@ -30,14 +31,18 @@ func main() {
 		os.Stderr.WriteString("usage: checkpassword program [ arg ... ]\n")
 		os.Exit(misused)
 	}
+	// Whatever program comes next inherits this, as whatever user: so no more.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true}); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
 	c := newChecker(control.Home())
 	if !chain.Resident() {
 		os.Exit(c.spawned(os.Args[1:]))
 	}
-	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[int]*chain.Next)}
+	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[place]*chain.Next)}
 	// A program behind us that belongs to our own uid can start now.
-	if os.Getuid() != 0 {
-		r.worker(os.Getuid(), os.Getgid())
+	if mail, err := c.mail(); err == nil && os.Getuid() != 0 {
+		r.worker(place{os.Getuid(), mail}, os.Getgid())
 	}
 	code := chain.Serve(os.Args, r.session)
 	r.close()

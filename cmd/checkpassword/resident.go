@@ -4,6 +4,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -18,8 +20,19 @@ type resident struct {
 	argv []string
 
 	mu      sync.Mutex
-	workers map[int]*chain.Next // the rest of the chain, by uid
+	workers map[place]*chain.Next // the rest of the chain
 }
+
+// place is what a worker serves: a user, and the folder below which all its
+// mailboxes lie, which it may confine itself to ($QUILLROOT, sandbox(7)).
+type place struct {
+	uid  int
+	root string
+}
+
+// maxRoots is how many folders of one uid get a worker each; the rest share one
+// that is not confined to a folder.
+const maxRoots = 8
 
 // session is one login: a question alone, or a connection to be passed on.
 func (r *resident) session(s *chain.Session) int {
@@ -30,7 +43,7 @@ func (r *resident) session(s *chain.Session) int {
 	p := s.Packet()
 	p.Env = append(without(p.Env, "CHECKUSER", "CHECKPASS", "TIMESTAMP", "RESPONSE", "MECHANISM"), variables(a)...)
 	end := make(chan chain.Report, 1)
-	next := r.worker(a.UID, a.GID)
+	next := r.worker(place{a.UID, r.root(a.Home)}, a.GID)
 	s.Report(chain.StatusAccepted, "")
 	next.Pass(p, func(rep chain.Report) {
 		if rep.Final() {
@@ -48,19 +61,57 @@ func (r *resident) session(s *chain.Session) int {
 	return rep.ExitCode()
 }
 
-// worker is the rest of the chain as this user.
-func (r *resident) worker(uid, gid int) *chain.Next {
+// mail is mail/ of our home, by its own path.
+func (c *checker) mail() (string, error) { return filepath.EvalSymlinks(filepath.Join(c.home, "mail")) }
+
+// root is the folder of an account's worker: mail/ of our home, where the
+// account lives there, else its own home, and the whole tree where that cannot
+// be found out.
+func (c *checker) root(home string) string {
+	real, err := filepath.EvalSymlinks(home)
+	if err != nil || !filepath.IsAbs(real) {
+		return "/"
+	}
+	if mail, err := c.mail(); err == nil && strings.HasPrefix(real, mail+"/") {
+		return mail
+	}
+	return real
+}
+
+// worker is the rest of the chain for a place.
+func (r *resident) worker(at place, gid int) *chain.Next {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := r.workers[uid]; n != nil {
+	if r.workers[at] == nil && r.roots(at.uid) >= maxRoots {
+		at.root = "/"
+	}
+	if n := r.workers[at]; n != nil {
 		return n
 	}
 	var cred *syscall.Credential
 	if os.Getuid() == 0 {
-		cred = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}
+		cred = &syscall.Credential{Uid: uint32(at.uid), Gid: uint32(gid), Groups: []uint32{uint32(gid)}}
 	}
-	n := chain.NewNext(r.argv, chain.NextOptions{Cred: cred, Log: func(line string) { logf("%s", line) }, Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) }})
-	r.workers[uid] = n
+	n := chain.NewNext(r.argv, chain.NextOptions{
+		Env:   append(without(os.Environ(), rootVariable), rootVariable+"="+at.root),
+		Cred:  cred,
+		Log:   func(line string) { logf("%s", line) },
+		Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) },
+	})
+	r.workers[at] = n
+	return n
+}
+
+// rootVariable tells a worker its root.
+const rootVariable = "QUILLROOT"
+
+// roots is how many workers a uid has.
+func (r *resident) roots(uid int) (n int) {
+	for at := range r.workers {
+		if at.uid == uid {
+			n++
+		}
+	}
 	return n
 }
 

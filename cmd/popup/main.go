@@ -6,7 +6,6 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -33,12 +32,10 @@ func main() {
 	if chain.Resident() {
 		d.next = chain.NewNext(d.argv, chain.NextOptions{Spawn: d.spawnForeign, Log: func(line string) { logf("%s", line) }})
 	}
-	// What is confined here is confined for the rest of a spawned chain too, and
-	// checkpassword has to become others: so no more than this.
-	if os.Getuid() != 0 {
-		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-			exit.Die(prog, exit.Temporary, err)
-		}
+	// What is confined here is confined for the rest of the chain too, and
+	// checkpassword reads accounts and becomes others: so no more than this.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true}); err != nil {
+		exit.Die(prog, exit.Temporary, err)
 	}
 	code := chain.Serve(os.Args, d.session)
 	if d.next != nil {

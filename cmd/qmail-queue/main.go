@@ -16,6 +16,7 @@ import (
 
 	"quill/internal/control"
 	"quill/internal/mailid"
+	"quill/internal/sandbox"
 	"quill/queue"
 )
 
@@ -79,12 +80,15 @@ func run() error {
 	facts = facts.With("id", mailid.FromEnv(os.Getenv("QUILLID")).String())
 	conn, err := queue.Connect(home)
 	if err == nil {
-		return overSocket(conn, facts)
+		return connected(conn, facts)
 	}
 	if !queue.Absent(err) {
 		return &failure{exitTold, "Zqueue may not be used by this user (#4.3.0)"}
 	}
 	if unix.Access("queue/log", unix.W_OK) == nil && unix.Access("queue/lock", unix.W_OK) == nil {
+		if err := confine(sandbox.NoNet, &sandbox.Files{Write: []string{"queue"}}); err != nil {
+			return err
+		}
 		err := alone(facts)
 		if !errors.Is(err, queue.ErrRunning) {
 			return err
@@ -94,5 +98,21 @@ func run() error {
 	if err != nil {
 		return &failure{exitTold, "Zqueue is not running (#4.3.0)"}
 	}
+	return connected(conn, facts)
+}
+
+// connected hands the message over; from here on no file is opened any more.
+func connected(conn *os.File, facts queue.Params) error {
+	if err := confine(sandbox.NoSocket|sandbox.NoOpen, nil); err != nil {
+		return err
+	}
 	return overSocket(conn, facts)
+}
+
+// confine comes before the first byte of a message is read.
+func confine(more sandbox.Deny, f *sandbox.Files) error {
+	if err := sandbox.Confine("qmail-queue", sandbox.Rules{Deny: sandbox.NoBackdoor | sandbox.NoExec | more, Files: f, Hidden: true}); err != nil {
+		return &failure{exitTold, "Zqmail-queue was unable to confine itself (#4.3.0)"}
+	}
+	return nil
 }

@@ -55,10 +55,9 @@ func run(local string) error {
 	if err != nil {
 		return err
 	}
-	if os.Getuid() != 0 {
-		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-			return err
-		}
+	// Users' programs start below us: so no more than this.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoAdmin, BecomesUsers: true}); err != nil {
+		return err
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGALRM, syscall.SIGHUP)

@@ -34,10 +34,8 @@ func main() {
 	home := control.Home()
 	resident := chain.Resident()
 	program := os.Getenv("QMAILQUEUE")
-	if resident && program == "" {
-		if err := confine(home); err != nil {
-			exit.Die(prog, exit.Temporary, err)
-		}
+	if err := confine(home, program, resident); err != nil {
+		exit.Die(prog, exit.Temporary, err)
 	}
 	d := &daemon{settings: newSettings(home), queue: inject.New(home, program, !resident)}
 	stop := make(chan os.Signal, 1)
@@ -56,10 +54,28 @@ func main() {
 }
 
 // confine takes from a resident smtpd what it does not need: it reads control
-// and users, and connects to the queue.
-func confine(home string) error {
-	_, err := sandbox.Apply(sandbox.Rules{Read: []string{home + "/control", home + "/users", "/proc/self", "/dev/null"}, Write: []string{home + "/queue/lock"}})
-	return err
+// and users, and connects to the queue. A spawned one starts qmail-queue, which
+// may need more. Another's queue program is often setuid, and would be disarmed.
+func confine(home, program string, resident bool) error {
+	r := sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true}
+	switch {
+	case program != "", !resident && setuid(inject.DefaultProgram):
+		return nil
+	case resident:
+		r.Deny |= sandbox.NoExec | sandbox.NoNet
+		r.Files = &sandbox.Files{Read: []string{home + "/control", home + "/users", "/proc/self"}, Write: []string{home + "/queue/lock"}}
+	}
+	return sandbox.Confine(prog, r)
+}
+
+// setuid says whether the program of this name gains rights by exec.
+func setuid(name string) bool {
+	path, err := chain.Find([]string{name})
+	if err != nil {
+		return false
+	}
+	st, err := os.Stat(path)
+	return err == nil && st.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0
 }
 
 // daemon is what the sessions of a process share.
