@@ -160,6 +160,7 @@ func TestOrderDelivery(t *testing.T) {
 
 // TestOrderPOP3: pop3d unlinks at QUIT, syncs the directory, and then says +OK.
 func TestOrderPOP3(t *testing.T) {
+	t.Setenv("QUILLNOSANDBOX", "1") // or only root could trace a session
 	l := startLab(t)
 	l.send(t, netwatcher, "Subject: order\n\n.dot\nline", sendmemail)
 	l.await("sendmemail", 1)

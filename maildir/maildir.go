@@ -90,6 +90,10 @@ func open(path string, box int) (*Maildir, error) {
 // Path is the name the mailbox was opened by.
 func (m *Maildir) Path() string { return m.path }
 
+// Fd is the descriptor of the mailbox's folder, opened as a path; it stays m's
+// own.
+func (m *Maildir) Fd() int { return m.box }
+
 // Close gives the descriptors back.
 func (m *Maildir) Close() error {
 	for _, fd := range []int{m.box, m.tmp, m.new_, m.cur} {

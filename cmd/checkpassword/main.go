@@ -15,6 +15,7 @@ import (
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/privilege"
+	"quill/internal/sandbox"
 )
 
 const prog = "checkpassword"
@@ -31,19 +32,23 @@ func main() {
 		os.Stderr.WriteString("usage: checkpassword program [ arg ... ]\n")
 		os.Exit(misused)
 	}
+	// Whatever program comes next inherits this, as whatever user: so no more.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true}); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
 	c := newChecker(control.Home())
 	if !chain.Resident() {
 		os.Exit(c.spawned(os.Args[1:]))
 	}
-	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[privilege.ID]*worker)}
+	r := &resident{checker: c, argv: os.Args[1:], workers: make(map[place]*worker)}
 	// A program behind us that belongs to our own uid can start now. As root we
 	// stay root, and say so to nobody behind: UID and GID are for those before.
 	if privilege.Root() {
 		r.idle = idleLimit
 		os.Unsetenv("UID")
 		os.Unsetenv("GID")
-	} else {
-		r.worker(privilege.ID{UID: os.Getuid(), GID: os.Getgid()})
+	} else if mail, err := c.mail(); err == nil {
+		r.worker(place{ourselves(), mail})
 	}
 	code := chain.Serve(os.Args, r.session)
 	r.close()

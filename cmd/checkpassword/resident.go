@@ -4,6 +4,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,16 +23,27 @@ type resident struct {
 	idle time.Duration // how long a worker stays that has no session; 0 is for ever
 
 	mu      sync.Mutex
-	workers map[privilege.ID]*worker
+	workers map[place]*worker
 }
 
-// worker is the rest of the chain as a user.
+// worker is the rest of the chain for a place.
 type worker struct {
 	*chain.Next
-	id       privilege.ID
+	at       place
 	sessions int
 	since    time.Time // it has none
 }
+
+// place is what a worker serves: a user, and the folder below which all its
+// mailboxes lie, which it may confine itself to ($QUILLROOT, sandbox(7)).
+type place struct {
+	id   privilege.ID
+	root string
+}
+
+// maxRoots is how many folders of one uid get a worker each; the rest share one
+// that is not confined to a folder.
+const maxRoots = 8
 
 // session is one login: a question alone, or a connection to be passed on.
 func (r *resident) session(s *chain.Session) int {
@@ -41,7 +54,7 @@ func (r *resident) session(s *chain.Session) int {
 	p := s.Packet()
 	p.Env = append(without(p.Env, "CHECKUSER", "CHECKPASS", "TIMESTAMP", "RESPONSE", "MECHANISM"), variables(a)...)
 	end := make(chan chain.Report, 1)
-	next := r.worker(privilege.ID{UID: a.UID, GID: a.GID})
+	next := r.worker(place{privilege.ID{UID: a.UID, GID: a.GID}, r.root(a.Home)})
 	defer r.leave(next)
 	s.Report(chain.StatusAccepted, "")
 	next.Pass(p, func(rep chain.Report) {
@@ -60,25 +73,66 @@ func (r *resident) session(s *chain.Session) int {
 	return rep.ExitCode()
 }
 
-// worker is the user's worker, started if there is none, for a session that will
-// leave it.
-func (r *resident) worker(id privilege.ID) *worker {
+// mail is mail/ of our home, by its own path.
+func (c *checker) mail() (string, error) { return filepath.EvalSymlinks(filepath.Join(c.home, "mail")) }
+
+// root is the folder of an account's worker: mail/ of our home, where the
+// account lives there, else its own home, and the whole tree where that cannot
+// be found out.
+func (c *checker) root(home string) string {
+	real, err := filepath.EvalSymlinks(home)
+	if err != nil || !filepath.IsAbs(real) {
+		return "/"
+	}
+	if mail, err := c.mail(); err == nil && strings.HasPrefix(real, mail+"/") {
+		return mail
+	}
+	return real
+}
+
+// ourselves is who a checkpassword can become that is not root.
+func ourselves() privilege.ID { return privilege.ID{UID: os.Getuid(), GID: os.Getgid()} }
+
+// worker is the worker of a place, started if there is none, for a session that
+// will leave it.
+func (r *resident) worker(at place) *worker {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var cred *syscall.Credential
 	if privilege.Root() {
-		cred = id.Credential()
+		cred = at.id.Credential()
 	} else {
-		id = privilege.ID{UID: os.Getuid(), GID: os.Getgid()} // we can be nobody else
+		at.id = ourselves()
 	}
-	if w := r.workers[id]; w != nil {
+	if r.workers[at] == nil && r.roots(at.id) >= maxRoots {
+		at.root = "/"
+	}
+	if w := r.workers[at]; w != nil {
 		w.sessions++
 		return w
 	}
-	n := chain.NewNext(r.argv, chain.NextOptions{Cred: cred, Log: func(line string) { logf("%s", line) }, Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) }})
-	w := &worker{Next: n, id: id, sessions: 1}
-	r.workers[id] = w
+	n := chain.NewNext(r.argv, chain.NextOptions{
+		Env:   append(without(os.Environ(), rootVariable), rootVariable+"="+at.root),
+		Cred:  cred,
+		Log:   func(line string) { logf("%s", line) },
+		Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) },
+	})
+	w := &worker{Next: n, at: at, sessions: 1}
+	r.workers[at] = w
 	return w
+}
+
+// rootVariable tells a worker its root.
+const rootVariable = "QUILLROOT"
+
+// roots is how many workers a user has.
+func (r *resident) roots(id privilege.ID) (n int) {
+	for at := range r.workers {
+		if at.id == id {
+			n++
+		}
+	}
+	return n
 }
 
 // leave ends a session's use of a worker. One that nobody uses for a while is
@@ -92,9 +146,9 @@ func (r *resident) leave(w *worker) {
 	w.since = time.Now()
 	time.AfterFunc(r.idle, func() {
 		r.mu.Lock()
-		old := w.sessions == 0 && time.Since(w.since) >= r.idle && r.workers[w.id] == w
+		old := w.sessions == 0 && time.Since(w.since) >= r.idle && r.workers[w.at] == w
 		if old {
-			delete(r.workers, w.id)
+			delete(r.workers, w.at)
 		}
 		r.mu.Unlock()
 		if old {

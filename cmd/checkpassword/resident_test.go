@@ -13,10 +13,10 @@ import (
 // TestIdleWorkers: a worker that has no session for a while is ended, and not
 // before.
 func TestIdleWorkers(t *testing.T) {
-	r := &resident{checker: newChecker(t.TempDir()), argv: []string{"true"}, idle: 100 * time.Millisecond, workers: make(map[privilege.ID]*worker)}
-	id := privilege.ID{UID: os.Getuid(), GID: os.Getgid()}
-	w := r.worker(id)
-	if again := r.worker(id); again != w || w.sessions != 2 {
+	r := &resident{checker: newChecker(t.TempDir()), argv: []string{"true"}, idle: 100 * time.Millisecond, workers: make(map[place]*worker)}
+	at := place{privilege.ID{UID: os.Getuid(), GID: os.Getgid()}, "/"}
+	w := r.worker(at)
+	if again := r.worker(at); again != w || w.sessions != 2 {
 		t.Fatalf("a second session has worker %p with %d sessions; want the first's, %p, with 2", again, w.sessions, w)
 	}
 	r.leave(w)
@@ -30,7 +30,7 @@ func TestIdleWorkers(t *testing.T) {
 			t.Fatal("a worker without a session is there after 20 s")
 		}
 	}
-	if next := r.worker(id); next == w {
+	if next := r.worker(at); next == w {
 		t.Error("an ended worker is used again")
 	}
 }

@@ -33,8 +33,8 @@ func main() {
 	unix.Umask(0o077)
 	// Programs get descriptors 0 to 2 and none that somebody left open.
 	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
-	// A build with cgo, as for the race detector, cannot do this to all its threads.
-	if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, unix.ENOTSUP) {
+	// The user's programs start here, with his rights whole: so no more than this.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoAdmin}); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	link, resident := chain.FromEnv()

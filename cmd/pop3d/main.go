@@ -29,14 +29,33 @@ func main() {
 	if len(os.Args) != 2 {
 		exit.Usage("pop3d Maildir")
 	}
-	if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-		exit.Die(prog, exit.Temporary, err)
-	}
 	classic, err := control.Open(control.Home()).Exists("popclassic")
 	if err != nil {
 		classic = false // the home may not be ours to read
 	}
+	if err := confine(); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
 	os.Exit(chain.Serve(os.Args, func(s *chain.Session) int { return session(s, os.Args[1], classic) }))
+}
+
+// confine takes from a resident pop3d what lies outside the folder of all its
+// mailboxes, where checkpassword(8) has named it.
+func confine() error {
+	root := os.Getenv("QUILLROOT")
+	switch {
+	case !chain.Resident():
+		return nil // the session knows its mailbox
+	case root == "":
+		return confineTo(nil)
+	}
+	return confineTo(&sandbox.Files{Write: []string{root}})
+}
+
+// confineTo leaves the process these files, the connections it has and will be
+// given, and nothing more.
+func confineTo(f *sandbox.Files) error {
+	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket, Files: f, Hidden: true})
 }
 
 // session is one client's. A client that was spoken to ends in 0, whatever came
@@ -54,6 +73,12 @@ func session(s *chain.Session, mailbox string, classic bool) int {
 		return refuse(s, classic, "[SYS/TEMP] this user has no $HOME/Maildir")
 	}
 	defer m.Close()
+	if !s.Resident() {
+		if err := confineTo(&sandbox.Files{At: []int{m.Fd()}}); err != nil {
+			logf("%v", err)
+			return refuse(s, classic, "[SYS/TEMP] unable to confine the session")
+		}
+	}
 	b, err := newBox(m)
 	if errors.Is(err, maildir.ErrLocked) {
 		return refuse(s, classic, "[IN-USE] this maildrop is open in another session")

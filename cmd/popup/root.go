@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"syscall"
 
 	"quill/internal/chain"
 	"quill/internal/exit"
@@ -31,10 +30,7 @@ func (d *door) lower() error {
 	if err := privilege.FromRoot(); err != nil {
 		return err
 	}
-	// What is confined here is confined for the rest of a spawned chain too: so
-	// no more than this.
-	if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-		return err
-	}
-	return nil
+	// What is confined here is confined for the rest of a spawned chain too, and
+	// checkpassword reads accounts and becomes others: so no more than this.
+	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true})
 }

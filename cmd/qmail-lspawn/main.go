@@ -18,6 +18,7 @@ import (
 	"quill/internal/control"
 	"quill/internal/exit"
 	"quill/internal/privilege"
+	"quill/internal/sandbox"
 	"quill/internal/spawn"
 	"quill/internal/users"
 )
@@ -38,6 +39,10 @@ func main() {
 }
 
 func run(defaultDelivery string) error {
+	// Users' programs start below us: so no more than this.
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoAdmin, BecomesUsers: true}); err != nil {
+		return err
+	}
 	home := control.Home()
 	if err := os.Chdir(home); err != nil {
 		return err

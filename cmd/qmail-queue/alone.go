@@ -9,12 +9,16 @@ import (
 	"strconv"
 
 	"quill/internal/mailid"
+	"quill/internal/sandbox"
 	"quill/queue"
 )
 
 // alone queues the message where no queued runs: it is read before the log's
 // lock is taken. A queued that has started meanwhile is handed what was read.
 func alone(home string, facts queue.Params) error {
+	if err := confine(sandbox.NoNet, &sandbox.Files{Write: []string{"queue"}}); err != nil {
+		return err
+	}
 	told := facts
 	dir := "queue"
 	m := queue.NewMessage(dir)
@@ -33,7 +37,11 @@ func alone(home string, facts queue.Params) error {
 	err = queue.AppendOnce(dir, env, m, uint32(os.Getuid()))
 	switch {
 	case errors.Is(err, queue.ErrRunning):
-		return waitAndHand(home, told, func(w io.Writer) (*queue.Envelope, error) {
+		conn, err := waitFor(home)
+		if err != nil {
+			return err
+		}
+		return overSocket(conn, told, func(w io.Writer) (*queue.Envelope, error) {
 			_, err := io.CopyBuffer(w, struct{ io.Reader }{m.Text()}, make([]byte, queue.MaxChunk))
 			return env, err
 		})

@@ -81,7 +81,7 @@ func run() error {
 	ours := func(w io.Writer) (*queue.Envelope, error) { return receive(w, facts) }
 	conn, err := queue.Connect(home)
 	if err == nil {
-		return overSocket(conn, facts, ours)
+		return connected(conn, facts, ours)
 	}
 	if !queue.Absent(err) {
 		return &failure{exitTold, "Zqueue may not be used by this user (#4.3.0)"}
@@ -89,14 +89,17 @@ func run() error {
 	if unix.Access("queue/log", unix.W_OK) == nil && unix.Access("queue/lock", unix.W_OK) == nil {
 		return alone(home, facts)
 	}
-	return waitAndHand(home, facts, ours)
+	if conn, err = waitFor(home); err != nil {
+		return err
+	}
+	return connected(conn, facts, ours)
 }
 
-// waitAndHand hands a message to a queued that is being restarted.
-func waitAndHand(home string, facts queue.Params, message func(io.Writer) (*queue.Envelope, error)) error {
+// waitFor waits for a queued that is being restarted.
+func waitFor(home string) (*os.File, error) {
 	conn, err := queue.ConnectWait(home, 10*time.Second)
 	if err != nil {
-		return &failure{exitTold, "Zqueue is not running (#4.3.0)"}
+		return nil, &failure{exitTold, "Zqueue is not running (#4.3.0)"}
 	}
-	return overSocket(conn, facts, message)
+	return conn, nil
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"quill/internal/mailid"
+	"quill/internal/privilege/privilegetest"
 	"quill/internal/spawn"
 	"quill/queue"
 )
@@ -126,6 +127,7 @@ func newWorld(t *testing.T, control map[string]string) *world {
 	if w.l, err = net.Listen("unix", filepath.Join(w.home, "queue/lock/queued")); err != nil {
 		t.Fatal(err)
 	}
+	privilegetest.Reachable(t, w.home) // started by root, qmail-send becomes the owner of the queue
 	t.Cleanup(func() { w.l.Close(); w.cut() })
 	go func() {
 		for {

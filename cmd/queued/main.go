@@ -55,7 +55,10 @@ func run() error {
 	if err := queue.Make("queue"); err != nil {
 		return fmt.Errorf("%w; the queue belongs to the uid that queued runs as", err)
 	}
-	if _, err := sandbox.Apply(sandbox.Rules{Write: []string{"queue"}, Read: []string{"control", "/dev/null", "/proc/self"}}); err != nil {
+	if err := sandbox.Confine(prog, sandbox.Rules{
+		Deny:  sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoNet,
+		Files: &sandbox.Files{Write: []string{"queue"}, Read: []string{"control", "/proc/self"}},
+	}); err != nil {
 		return err
 	}
 	log, err := queue.Open("queue", logf)

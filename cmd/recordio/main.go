@@ -17,7 +17,10 @@ import (
 	"quill/internal/chain"
 	"quill/internal/exit"
 	"quill/internal/privilege"
+	"quill/internal/sandbox"
 )
+
+const prog = "recordio"
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE)
@@ -28,11 +31,24 @@ func main() {
 	if chain.Resident() {
 		r.next = chain.NewNext(r.argv, options())
 	}
+	go r.confine()
 	code := chain.ServeAfter(os.Args, r.lower, r.session)
 	if r.next != nil {
 		r.next.Close()
 	}
 	os.Exit(code)
+}
+
+// confine closes the kernel's back doors once the program behind a resident
+// recordio has said that it is ours. What is spawned keeps all rights: it may be
+// setuid, or start what is.
+func (r *recorder) confine() {
+	if r.next == nil || os.Getenv("QMAILQUEUE") != "" || r.next.Foreign() {
+		return
+	}
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true}); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
 }
 
 // recorder stands between clients and the rest of the chain.

@@ -17,7 +17,6 @@ import (
 	"quill/internal/exit"
 	"quill/internal/journal"
 	"quill/internal/privilege"
-	"quill/internal/sandbox"
 	"quill/internal/smtp"
 	"quill/internal/ucspi"
 	"quill/queue/inject"
@@ -38,10 +37,8 @@ func main() {
 	home := control.Home()
 	resident := chain.Resident()
 	program := os.Getenv("QMAILQUEUE")
-	if resident && program == "" {
-		if err := confine(home); err != nil {
-			exit.Die(prog, exit.Temporary, err)
-		}
+	if err := confine(home, program, resident); err != nil {
+		exit.Die(prog, exit.Temporary, err)
 	}
 	d := &daemon{settings: newSettings(home), queue: inject.New(home, program, !resident)}
 	if resident {
@@ -57,13 +54,6 @@ func main() {
 	code := chain.Serve(os.Args, d.session)
 	lines.Flush()
 	os.Exit(code)
-}
-
-// confine takes from a resident smtpd what it does not need: it reads control
-// and users, and connects to the queue.
-func confine(home string) error {
-	_, err := sandbox.Apply(sandbox.Rules{Read: []string{home + "/control", home + "/users", "/proc/self", "/dev/null"}, Write: []string{home + "/queue/lock"}})
-	return err
 }
 
 // daemon is what the sessions of a process share.

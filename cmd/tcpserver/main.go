@@ -13,6 +13,7 @@ import (
 
 	"quill/internal/exit"
 	"quill/internal/resolve"
+	"quill/internal/sandbox"
 )
 
 // errDied ends a door that has given up being root.
@@ -56,6 +57,7 @@ func run(o *options) error {
 	if err := o.drop(); err != nil {
 		return err
 	}
+	go o.confine()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	failed := make(chan error, len(listeners))
@@ -72,5 +74,18 @@ func run(o *options) error {
 	case err := <-failed:
 		s.Stop(listeners)
 		return err
+	}
+}
+
+// confine closes the kernel's back doors once the chain has said that it is
+// ours and resident. A door that starts programs of others leaves them all
+// rights: they may be setuid, as the family's qmail-queue is, and no_new_privs
+// would disarm them.
+func (o *options) confine() {
+	if !o.server.Keep || os.Getenv("QMAILQUEUE") != "" || o.server.Foreign() {
+		return
+	}
+	if err := sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, BecomesUsers: true}); err != nil {
+		exit.Die(prog, exit.Temporary, err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"quill/internal/privilege"
-	"quill/internal/sandbox"
 )
 
 // keeps says whether a chain is to be kept that root starts: link by link it
@@ -40,17 +39,8 @@ func (o *options) prepare(died func()) error {
 // shape, and when the chain runs in the resident one.
 func (o *options) drop() error {
 	if o.keeps() {
-		foreign := o.server.Foreign()
-		if err := (privilege.ID{UID: o.uid, GID: o.gid}).Drop(); err != nil {
-			return err
-		}
-		if foreign {
-			return nil // what is spawned may have a setuid program, as qmail-queue is
-		}
-		if err := sandbox.NoNewPrivs(); err != nil && !errors.Is(err, syscall.ENOTSUP) {
-			return err
-		}
-		return nil
+		o.server.Foreign() // it waits
+		return privilege.ID{UID: o.uid, GID: o.gid}.Drop()
 	}
 	if o.uid > 0 && o.gid >= 0 && privilege.Root() {
 		return privilege.ID{UID: o.uid, GID: o.gid}.Drop()

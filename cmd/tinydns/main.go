@@ -51,7 +51,7 @@ func run() error {
 }
 
 // confine goes to ROOT, as root locks itself in there and becomes UID and GID,
-// and gives up all files but those of the folder.
+// and gives up programs, new sockets and all files but those of the folder.
 func confine() error {
 	root := os.Getenv("ROOT")
 	if root == "" {
@@ -65,12 +65,10 @@ func confine() error {
 			return err
 		}
 	}
-	_, err := sandbox.Apply(sandbox.Rules{Read: []string{"."}})
-	if errors.Is(err, syscall.ENOTSUP) {
-		warn(errors.New("files are not confined: built with cgo; make build does without"))
-		return nil
-	}
-	return err
+	return sandbox.Confine(prog, sandbox.Rules{
+		Deny:  sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket,
+		Files: &sandbox.Files{Read: []string{"."}},
+	})
 }
 
 // lower gives up being root for UID and GID, in a root of its own.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"quill/internal/safefile"
+	"quill/internal/sandbox"
 	"quill/internal/supervise"
 )
 
@@ -98,6 +99,9 @@ func (l *Lab) service(o Options, name, addr string) supervise.Service {
 		shape = ""
 	}
 	env := []string{"PATH=" + o.Bin + ":/usr/bin:/bin", "QMAILHOME=" + o.Dir, "QUILLDNS=" + l.Addrs["DNS"], "SHAPE=" + shape, "POPHOST=pop3." + Domain, "HOME=" + o.Dir}
+	if off := os.Getenv(sandbox.Off); off != "" {
+		env = append(env, sandbox.Off+"="+off)
+	}
 	if addr != "" {
 		host, port, _ := net.SplitHostPort(l.Addrs[addr])
 		env = append(env, "IP="+host, "PORT="+port)
