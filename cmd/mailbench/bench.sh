@@ -110,8 +110,9 @@ door pk resident -k -- "${pop[@]}"; door ps spawned -- "${pop[@]}"
 machine=$(nproc)
 echo "## $(date -u +%F), $machine cores, generator and server on the same cores, $SESSIONS sessions, $SECS s a run, medians of $RUNS, in turns"
 to=(-size "$SIZE" -to sendmemail@testingsmtp.org)
-for reuse in 100 1; do
-  turns "SMTP accept, $SIZE bytes, $([ $reuse = 1 ] && echo 'one message a connection' || echo "$reuse messages a connection")" smtp "${to[@]}" -reuse $reuse -- \
+for way in "100 messages a connection:-reuse 100" "100 messages a connection, pipelined:-reuse 100 -pipeline" "one message a connection:-reuse 1"; do
+  # shellcheck disable=SC2086
+  turns "SMTP accept, $SIZE bytes, ${way%%:*}" smtp "${to[@]}" ${way#*:} -- \
     "Postfix@$peer_smtp_pid@$peer_smtp" "resident@$door_sk,$pid_resident@$at_sk" "spawned@$door_ss,$pid_spawned@$at_ss" "sink@@$sink_at"
 done
 
