@@ -80,6 +80,12 @@ func (c *Client) Record(kind Kind, id mailid.ID, rcpt int, text []byte, done fun
 	})
 }
 
+// Space asks whether there is room for a message of so many bytes; done hears a
+// *Refusal where there is not.
+func (c *Client) Space(want int64, done func(err error)) {
+	c.send(AppendFrame(nil, FrameSpace, strconv.AppendInt(nil, want, 10)), func(_ string, err error) { done(err) })
+}
+
 // Submit hands a whole message over; done hears its id.
 func (c *Client) Submit(e *Envelope, message []byte, done func(id mailid.ID, err error)) {
 	b := AppendPartFrame(make([]byte, 0, len(message)+1024), FrameSender, e.Sender, e.Params)

@@ -147,6 +147,9 @@ func (b *backend) trouble(what string, err error) (string, smtp.Reply) {
 
 // Begin starts a message with our Received line.
 func (b *backend) Begin(helo string, extended bool, to []string) (smtp.Message, smtp.Reply) {
+	if r := b.d.queue.Room(b.from.Size); !r.OK() {
+		return nil, b.unqueued(r, b.from.Path.String(), b.from.Size)
+	}
 	client := b.client
 	client.Helo, client.With = helo, "SMTP"
 	if extended && !b.c.classic {
@@ -169,6 +172,16 @@ func (b *backend) Begin(helo string, extended bool, to []string) (smtp.Message, 
 	msg := &message{b: b, m: m, env: env}
 	msg.Write([]byte(client.Received(time.Now())))
 	return msg, ""
+}
+
+// unqueued is the reply to a message that the queue did not take.
+func (b *backend) unqueued(r inject.Result, sender string, size int64) smtp.Reply {
+	b.Note("refused", fmt.Sprintf("from <%s>, %d bytes: %s", sender, size, r.Text))
+	text := smtp.Reply(visible(r.Text[1:]))
+	if r.Permanent() {
+		return b.say("554 5.3.0 "+text, "554 "+text)
+	}
+	return b.say("451 4.3.0 "+text, "451 "+text)
 }
 
 // message is one on its way to the queue.
@@ -194,11 +207,7 @@ func (m *message) Abort() { m.m.Abort() }
 func (m *message) Commit() smtp.Reply {
 	r := m.m.Commit(m.env)
 	if !r.OK() {
-		m.b.Note("refused", fmt.Sprintf("from <%s>, %d bytes: %s", m.env.Sender, m.size, r.Text))
-		if r.Permanent() {
-			return m.b.say("554 5.3.0 "+smtp.Reply(visible(r.Text[1:])), "554 "+smtp.Reply(visible(r.Text[1:])))
-		}
-		return m.b.say("451 4.3.0 "+smtp.Reply(visible(r.Text[1:])), "451 "+smtp.Reply(visible(r.Text[1:])))
+		return m.b.unqueued(r, m.env.Sender, m.size)
 	}
 	lines.Soon("accepted: msg %v: %d bytes from <%s> to %d recipients, client %s (%s)", r.ID, m.size, visible(m.env.Sender), len(m.env.Recipients), header.Safe(m.b.client.IP), header.Safe(m.b.client.Host))
 	seconds := strconv.FormatInt(time.Now().Unix(), 10)

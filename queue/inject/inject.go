@@ -58,6 +58,7 @@ type Injector struct {
 	mu     sync.Mutex
 	shared *queue.Client // carries small messages of all sessions
 	idle   []*link       // connections for big ones that wait for work
+	room   room
 }
 
 // maxIdle is how many connections to queued are kept.

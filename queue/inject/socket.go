@@ -49,8 +49,9 @@ func (j *Injector) beginSocket(id mailid.ID, facts queue.Params) Message {
 }
 
 // client is the connection that small messages share: the one there is, or a
-// new one where that has failed.
-func (j *Injector) client() (*queue.Client, error) {
+// new one where that has failed, waiting so long for a queued that is being
+// restarted.
+func (j *Injector) client(wait time.Duration) (*queue.Client, error) {
 	j.mu.Lock()
 	c := j.shared
 	j.mu.Unlock()
@@ -65,7 +66,7 @@ func (j *Injector) client() (*queue.Client, error) {
 	if other != c && other.Err() == nil {
 		return other, nil // somebody has dialed meanwhile
 	}
-	c, err := queue.DialWait(j.home, Wait, commitLimit)
+	c, err := queue.DialWait(j.home, wait, commitLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +236,7 @@ func hasNUL(e *queue.Envelope) bool {
 // share sends a whole message on the connection of all, and waits for the
 // answer.
 func (m *socketMessage) share(frames []byte) Result {
-	c, err := m.j.client()
+	c, err := m.j.client(Wait)
 	if err != nil {
 		return m.absent(err)
 	}

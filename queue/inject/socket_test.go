@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +25,10 @@ type fakeQueued struct {
 	l      net.Listener
 	answer func(sender string) (kind byte, payload string) // nil: K and the id
 
+	space int // bytes there is room for
+
 	mu    sync.Mutex
+	asked []string // how much room was asked for
 	conns []net.Conn
 	got   map[string]string // id → sender, recipients and message
 }
@@ -88,6 +93,15 @@ func (q *fakeQueued) serve(c net.Conn) {
 		case queue.FrameRecipient:
 			addr, _, _ := queue.ParsePart(payload)
 			text = "to " + addr + " " + text
+		case queue.FrameSpace:
+			q.mu.Lock()
+			q.asked = append(q.asked, string(payload))
+			q.mu.Unlock()
+			if want, _ := strconv.Atoi(string(payload)); want > q.space {
+				c.Write(queue.AppendFrame(nil, queue.FrameError, []byte("\x35disk full")))
+			} else {
+				c.Write(queue.AppendFrame(nil, queue.FrameOK, payload))
+			}
 		case queue.FrameMessage:
 			text += string(payload)
 		case queue.FrameCommit:
@@ -208,5 +222,36 @@ func TestQueuedRestarts(t *testing.T) {
 	startFake(t, home)
 	if r := put(t, j, 2, "a@b", "x"); !r.OK() {
 		t.Errorf("after queued's restart: %+v", r)
+	}
+}
+
+// TestRoom: a queue without room refuses before the message; what it said counts
+// for a second, and for no more than it was asked; one that cannot be asked
+// refuses nothing.
+func TestRoom(t *testing.T) {
+	q := startFake(t, t.TempDir())
+	q.space = 1 << 20
+	j := New(q.home, "", false)
+	for _, c := range []struct {
+		want int64
+		code int
+	}{{0, 0}, {1000, 0}, {queue.InlineLimit, 0}, {1 << 20, 0}, {1000, 0}, {1<<20 + 1, 53}, {1 << 20, 0}, {1<<20 + 1, 53}} {
+		if r := j.Room(c.want); r.Code != c.code || r.Permanent() {
+			t.Errorf("Room(%d) = %+v; want code %d", c.want, r, c.code)
+		}
+	}
+	if want := []string{"262144", "1048576", "1048577", "1048577"}; !slices.Equal(q.asked, want) {
+		t.Errorf("queued was asked for %q; want %q", q.asked, want)
+	}
+	j.room.at = j.room.at.Add(-2 * roomFresh)
+	q.space = 0
+	if r := j.Room(1000); r.Code != 53 {
+		t.Errorf("Room(1000) after the disk was filled = %+v; want code 53", r)
+	}
+	if r := New(t.TempDir(), "", false).Room(1 << 40); !r.OK() {
+		t.Errorf("Room without queued = %+v; want no refusal", r)
+	}
+	if r := New(q.home, "", true).Room(1 << 40); !r.OK() {
+		t.Errorf("Room by pipes = %+v; want no refusal", r)
 	}
 }
