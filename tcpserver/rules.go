@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"quill/internal/cdb"
 )
@@ -98,52 +95,24 @@ func verdict(key string, data []byte) Verdict {
 
 // Rules is a rules database that is read anew when its file changes.
 type Rules struct {
-	path    string
+	db      *cdb.Live
 	lenient bool // a missing database allows everybody
-
-	mu    sync.Mutex
-	m     *cdb.Map
-	mtime time.Time
-	size  int64
-	inode uint64
 }
 
 // NewRules reads rules from path. Where lenient is set, a missing file allows
 // everybody.
-func NewRules(path string, lenient bool) *Rules { return &Rules{path: path, lenient: lenient} }
+func NewRules(path string, lenient bool) *Rules { return &Rules{cdb.NewLive(path), lenient} }
 
 // Verdict looks a client up.
-func (r *Rules) Verdict(ip, host, info string) (Verdict, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.refresh(); err != nil {
-		if r.lenient && errors.Is(err, fs.ErrNotExist) {
-			return Verdict{}, nil
-		}
-		return Verdict{}, err
-	}
-	return Search(r.m, ip, host, info)
-}
-
-// refresh opens the database where the file is not the one that is open.
-func (r *Rules) refresh() error {
-	st, err := os.Stat(r.path)
-	if err != nil {
+func (r *Rules) Verdict(ip, host, info string) (v Verdict, err error) {
+	err = r.db.Current(func(m *cdb.Map) (err error) {
+		v, err = Search(m, ip, host, info) // which copies what it takes
 		return err
+	})
+	if r.lenient && errors.Is(err, fs.ErrNotExist) {
+		return Verdict{}, nil
 	}
-	ino := inode(st)
-	if r.m != nil && ino == r.inode && st.ModTime().Equal(r.mtime) && st.Size() == r.size {
-		return nil
-	}
-	m, err := cdb.Open(r.path)
-	if err != nil {
-		return err
-	}
-	if r.m != nil {
-		r.m.Close() // verdicts copy what they take from it
-	}
-	r.m, r.mtime, r.size, r.inode = m, st.ModTime(), st.Size(), ino
-	return nil
+	return v, err
 }
 
 // cut shortens text for a log line and replaces what could break it, as the

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -313,12 +312,4 @@ func (s *Server) Stop(listeners []*Listener) {
 	case <-time.After(StopTime):
 		s.logf(Errors, "tcpserver: warning: %d sessions cut off %v after TERM", s.open.Load(), StopTime)
 	}
-}
-
-// inode is a file's number.
-func inode(st os.FileInfo) uint64 {
-	if s, ok := st.Sys().(*syscall.Stat_t); ok {
-		return s.Ino
-	}
-	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"quill/internal/exit"
+	"quill/internal/journal"
 	"quill/internal/resolve"
 	"quill/internal/sandbox"
 )
@@ -33,7 +34,11 @@ func main() {
 		os.Stderr.WriteString("tcpserver: fatal: " + err.Error() + "\n")
 		exit.Usage(usage)
 	}
-	if err := run(o); err != nil {
+	lines := journal.New(os.Stderr, "", o.gather())
+	o.server.Log = lines
+	err = run(o)
+	lines.Flush()
+	if err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 }

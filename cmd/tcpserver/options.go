@@ -72,7 +72,7 @@ var values = map[byte]func(o *options, v string) error{
 // parse reads the command line.
 func parse(args []string) (*options, error) {
 	o := &options{uid: -1, gid: -1, backlog: tcpserver.DefaultBacklog, server: &tcpserver.Server{
-		Limit: tcpserver.DefaultLimit, Hosts: true, Ident: true, Timeout: tcpserver.DefaultTimeout, Verbosity: tcpserver.Errors, Log: os.Stderr}}
+		Limit: tcpserver.DefaultLimit, Hosts: true, Ident: true, Timeout: tcpserver.DefaultTimeout, Verbosity: tcpserver.Errors}}
 	p := getopt.New(args, "1UXpPhHrRoOdDqQvkF46c:x:B:g:u:b:l:t:")
 	for p.Next() {
 		var err error
@@ -164,4 +164,14 @@ func (o *options) address() (netip.Addr, error) {
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("no address known for host %s", o.host)
+}
+
+// gather is how long log lines may wait for others: a resident door tells four
+// times of each connection, a spawned one is told of by its children too, in
+// between.
+func (o *options) gather() time.Duration {
+	if o.server.Keep {
+		return 2 * time.Millisecond
+	}
+	return 0
 }

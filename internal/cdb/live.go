@@ -20,6 +20,7 @@ type Live struct {
 	m     *Map
 	mtime time.Time
 	ino   uint64
+	size  int64
 	seen  time.Time // when the file was looked at last
 }
 
@@ -57,7 +58,7 @@ func (l *Live) refresh() error {
 		return err
 	}
 	ino := st.Sys().(*syscall.Stat_t).Ino
-	if l.m != nil && ino == l.ino && st.ModTime().Equal(l.mtime) {
+	if l.m != nil && ino == l.ino && st.Size() == l.size && st.ModTime().Equal(l.mtime) {
 		return nil
 	}
 	m, err := Open(l.path)
@@ -67,7 +68,7 @@ func (l *Live) refresh() error {
 	if l.m != nil {
 		l.m.Close()
 	}
-	l.m, l.ino, l.mtime = m, ino, st.ModTime()
+	l.m, l.ino, l.size, l.mtime = m, ino, st.Size(), st.ModTime()
 	return nil
 }
 

@@ -46,6 +46,11 @@ func (j *Journal) Soon(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.add(format, args)
+	j.later()
+}
+
+// later has what is held written soon. It runs with the lock held.
+func (j *Journal) later() {
 	switch {
 	case len(j.held) > maxHeld, j.delay == 0:
 		j.write()
@@ -58,6 +63,16 @@ func (j *Journal) Soon(format string, args ...any) {
 			j.write()
 		})
 	}
+}
+
+// Write gathers whole lines, which get no prefix, or writes them where there is
+// no delay: so a Journal can be a program's log that wants an io.Writer.
+func (j *Journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.held = append(j.held, p...)
+	j.later()
+	return len(p), nil
 }
 
 // Flush writes what was gathered.

@@ -44,10 +44,10 @@ func TestOrderAndWrites(t *testing.T) {
 	if text, n := s.state(); text != "p: a 1\np: b\np: c %\n" || n != 1 {
 		t.Errorf("after Now: %q in %d writes", text, n)
 	}
-	j.Soon("d")
+	fmt.Fprintf(j, "d\n")
 	j.Flush()
 	j.Flush()
-	if text, n := s.state(); !strings.HasSuffix(text, "p: d\n") || n != 2 {
+	if text, n := s.state(); !strings.HasSuffix(text, "%\nd\n") || n != 2 {
 		t.Errorf("after Flush: %q in %d writes", text, n)
 	}
 	for i := range maxHeld {
