@@ -112,6 +112,9 @@ func (l *lab) watch(t *testing.T, name string, f func()) trace {
 
 const writes = "write|pwrite64|writev|pwritev|pwritev2"
 
+// answered is queued's answer to a message: K and an id of 19 digits.
+const answered = `"K\\0\\0\\0\\0?23`
+
 // TestOrderQueued: the record is written, then fdatasync'ed, and only then does
 // queued answer K.
 func TestOrderQueued(t *testing.T) {
@@ -119,7 +122,7 @@ func TestOrderQueued(t *testing.T) {
 	tr := l.watch(t, "queued", func() { l.send(t, netwatcher, "Subject: order\n\nx", sendmemail) })
 	w := tr.after(t, -1, "write to the log", writes, `/queue/log/`)
 	s := tr.after(t, w.end, "fdatasync of the log", "fdatasync", `/queue/log/`)
-	k := tr.after(t, -1, "answer K", writes+"|sendmsg|sendto", `"K\\0\\0\\0`)
+	k := tr.after(t, -1, "answer K", writes+"|sendmsg|sendto", answered)
 	if k.begin < s.end {
 		t.Errorf("the answer (line %d) was sent before the fdatasync ended (line %d)", k.begin, s.end)
 	}
@@ -135,7 +138,7 @@ func TestOrderBigMessage(t *testing.T) {
 	d := tr.after(t, f.end, "fsync of its directory", "fsync", `/queue/mess>`)
 	w := tr.after(t, d.end, "write of the record", writes, `/queue/log/`)
 	s := tr.after(t, w.end, "fdatasync of the log", "fdatasync", `/queue/log/`)
-	k := tr.after(t, -1, "answer K", writes+"|sendmsg|sendto", `"K\\0\\0\\0`)
+	k := tr.after(t, -1, "answer K", writes+"|sendmsg|sendto", answered)
 	if k.begin < s.end {
 		t.Errorf("the answer (line %d) was sent before the fdatasync ended (line %d)", k.begin, s.end)
 	}
