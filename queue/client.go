@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -144,6 +145,9 @@ func (c *Client) send(b []byte, done func(answer string, err error)) {
 		return
 	}
 	c.writing = true
+	c.mu.Unlock()
+	runtime.Gosched() // who is about to submit, too, goes out in the same write
+	c.mu.Lock()
 	for len(c.out) > 0 && c.err == nil {
 		out := c.out
 		c.out = c.spare[:0]
