@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"quill/internal/dnsserve"
 	"quill/internal/exit"
 	"quill/internal/privilege"
 	"quill/internal/sandbox"
@@ -31,7 +32,7 @@ func run() error {
 	signal.Ignore(syscall.SIGPIPE) // answers matter more than a log that nobody reads
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	socks, err := sockets()
+	socks, err := dnsserve.Open()
 	if err != nil {
 		return err
 	}
@@ -40,12 +41,8 @@ func run() error {
 	}
 	s := &server{store: newStore(warn), log: os.Getenv("LOG") != "off"}
 	os.Stderr.WriteString("starting " + prog + "\n")
-	for _, u := range socks.udp {
-		go s.udp(u)
-	}
-	for _, l := range socks.tcp {
-		go s.tcp(l)
-	}
+	door := &dnsserve.Server{New: func() dnsserve.Answerer { return s }, Warn: warn}
+	door.Serve(socks)
 	<-stop
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"quill/internal/cdb"
-	"quill/internal/dnsdata"
+	"quill/internal/dnsanswer"
 )
 
 const (
@@ -42,7 +42,7 @@ type store struct {
 	tried   version
 
 	mu   sync.RWMutex // guards what follows; held while an answer reads it
-	data *dnsdata.Data
+	data *dnsanswer.Data
 	m    *cdb.Map
 }
 
@@ -50,7 +50,7 @@ type store struct {
 // of files that cannot be used, once each.
 func newStore(warn func(error)) *store {
 	s := &store{warn: warn, began: time.Now()}
-	s.data, _ = dnsdata.Open(nothing{})
+	s.data, _ = dnsanswer.Open(nothing{})
 	if v, err := look(); err != nil {
 		warn(err)
 	} else {
@@ -60,7 +60,7 @@ func newStore(warn func(error)) *store {
 }
 
 // use calls fn with the data as they are now.
-func (s *store) use(fn func(*dnsdata.Data)) {
+func (s *store) use(fn func(*dnsanswer.Data)) {
 	s.refresh()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -128,10 +128,10 @@ func (s *store) load(v version) {
 }
 
 // open reads through m; a file that is cut short meanwhile is an error.
-func open(m *cdb.Map) (data *dnsdata.Data, err error) {
+func open(m *cdb.Map) (data *dnsanswer.Data, err error) {
 	debug.SetPanicOnFault(true)
 	defer recovered(func() { err = cdb.ErrCorrupt })
-	return dnsdata.Open(m)
+	return dnsanswer.Open(m)
 }
 
 // recovered, deferred, calls fn where the file under a map was cut short and

@@ -21,6 +21,7 @@ import (
 
 	"quill/internal/cdb"
 	"quill/internal/dnsdata"
+	"quill/internal/dnsserve"
 )
 
 // TestMain re-runs this test binary as the program.
@@ -320,7 +321,7 @@ func TestIdleConnections(t *testing.T) {
 	publish(t, dir, zoneText)
 	p := start(t, dir, "127.0.0.1", nil, "LOG=off")
 	var idle []net.Conn
-	for range maxConns + 20 {
+	for range dnsserve.MaxConns + 20 {
 		c, err := net.Dial("tcp", p.addr)
 		if err != nil {
 			t.Fatal(err)

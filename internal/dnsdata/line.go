@@ -13,23 +13,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-)
 
-// Types of records.
-const (
-	TypeA     = 1
-	TypeNS    = 2
-	TypeCNAME = 5
-	TypeSOA   = 6
-	TypePTR   = 12
-	TypeMX    = 15
-	TypeTXT   = 16
-	TypeAAAA  = 28
-	TypeSRV   = 33
-	TypeOPT   = 41
-	TypeIXFR  = 251
-	TypeAXFR  = 252
-	TypeANY   = 255
+	"quill/internal/dnswire"
 )
 
 // Default times to live, in seconds.
@@ -39,6 +24,10 @@ const (
 	ttlNegative = 2560
 )
 
+// ValueHeader is the bytes of a record in data.cdb before its data: type,
+// marker, ttl, timestamp. A location adds two.
+const ValueHeader = 15
+
 const (
 	maxFields = 15
 	txtPart   = 127   // bytes of a string that a ' line is cut into
@@ -47,7 +36,7 @@ const (
 
 // ErrProtocol says that a name is longer than DNS allows, or that an S line
 // lacks its port.
-var ErrProtocol = errors.New("protocol error")
+var ErrProtocol = dnswire.ErrName
 
 // ErrRead wraps what went wrong in reading lines; other errors of Compile are
 // about a line or come from put.
@@ -160,7 +149,7 @@ func (r *record) add(p ...byte) *record { r.b = append(r.b, p...); return r }
 // finish puts the record under its owner; a leading * label makes it a
 // wildcard of its parent.
 func (r *record) finish(owner []byte) error {
-	header := valueHeader
+	header := ValueHeader
 	if r.b[2] == '>' {
 		header += 2
 	}
@@ -171,18 +160,7 @@ func (r *record) finish(owner []byte) error {
 		owner = owner[2:]
 		r.b[2] -= '=' - '*'
 	}
-	return r.c.put(lower(owner), r.b)
-}
-
-func lower(name []byte) []byte {
-	out := make([]byte, len(name))
-	for i, b := range name {
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		out[i] = b
-	}
-	return out
+	return r.c.put(dnswire.Lower(owner), r.b)
 }
 
 // number is the digits a field starts with, or dflt where there are none; it
@@ -230,8 +208,8 @@ func withDefault(x, sub, fqdn string) string {
 }
 
 func (c *compiler) nameServer(kind byte) error {
-	d1, err1 := Name(c.f[0])
-	d2, err2 := Name(withDefault(c.f[2], "ns", c.f[0]))
+	d1, err1 := dnswire.Name(c.f[0])
+	d2, err2 := dnswire.Name(withDefault(c.f[2], "ns", c.f[0]))
 	if err := errors.Join(err1, err2); err != nil {
 		return ErrProtocol
 	}
@@ -241,12 +219,12 @@ func (c *compiler) nameServer(kind byte) error {
 		if ttl == 0 {
 			soaTTL = 0
 		}
-		r := c.start(TypeSOA, soaTTL, 4).add(d2...).add([]byte("\x0ahostmaster")...).add(d1...)
+		r := c.start(dnswire.TypeSOA, soaTTL, 4).add(d2...).add([]byte("\x0ahostmaster")...).add(d1...)
 		if err := r.add(soaTimes(c.serial, 16384, 2048, 1048576, 2560)...).finish(d1); err != nil {
 			return err
 		}
 	}
-	if err := c.start(TypeNS, ttl, 4).add(d2...).finish(d1); err != nil {
+	if err := c.start(dnswire.TypeNS, ttl, 4).add(d2...).finish(d1); err != nil {
 		return err
 	}
 	return c.address(c.f[1], ttl, 4, d2)
@@ -258,7 +236,7 @@ func (c *compiler) address(ip string, ttl uint64, at int, owner []byte) error {
 	if !ok {
 		return nil
 	}
-	return c.start(TypeA, ttl, at).add(a...).finish(owner)
+	return c.start(dnswire.TypeA, ttl, at).add(a...).finish(owner)
 }
 
 func soaTimes(times ...uint32) []byte {
@@ -270,7 +248,7 @@ func soaTimes(times ...uint32) []byte {
 }
 
 func (c *compiler) host(kind byte) error {
-	d, err := Name(c.f[0])
+	d, err := dnswire.Name(c.f[0])
 	if err != nil {
 		return err
 	}
@@ -282,34 +260,34 @@ func (c *compiler) host(kind byte) error {
 	if !ok || kind != '=' {
 		return nil
 	}
-	rev, err := Name(fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", ip[3], ip[2], ip[1], ip[0]))
+	rev, err := dnswire.Name(fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", ip[3], ip[2], ip[1], ip[0]))
 	if err != nil {
 		return err
 	}
-	return c.start(TypePTR, ttl, 3).add(d...).finish(rev)
+	return c.start(dnswire.TypePTR, ttl, 3).add(d...).finish(rev)
 }
 
 func (c *compiler) mail(byte) error {
-	d1, err1 := Name(c.f[0])
-	d2, err2 := Name(withDefault(c.f[2], "mx", c.f[0]))
+	d1, err1 := dnswire.Name(c.f[0])
+	d2, err2 := dnswire.Name(withDefault(c.f[2], "mx", c.f[0]))
 	if err := errors.Join(err1, err2); err != nil {
 		return ErrProtocol
 	}
 	ttl := number(c.f[4], ttlPositive)
 	dist := uint16(number(c.f[3], 0))
-	if err := c.start(TypeMX, ttl, 5).add(byte(dist>>8), byte(dist)).add(d2...).finish(d1); err != nil {
+	if err := c.start(dnswire.TypeMX, ttl, 5).add(byte(dist>>8), byte(dist)).add(d2...).finish(d1); err != nil {
 		return err
 	}
 	return c.address(c.f[1], ttl, 5, d2)
 }
 
 func (c *compiler) text(byte) error {
-	d, err := Name(c.f[0])
+	d, err := dnswire.Name(c.f[0])
 	if err != nil {
 		return err
 	}
-	r := c.start(TypeTXT, number(c.f[2], ttlPositive), 3)
-	for t := unescape(c.f[1]); len(t) > 0; {
+	r := c.start(dnswire.TypeTXT, number(c.f[2], ttlPositive), 3)
+	for t := dnswire.Unescape(c.f[1]); len(t) > 0; {
 		n := min(len(t), txtPart)
 		r.add(byte(n)).add(t[:n]...)
 		t = t[n:]
@@ -318,34 +296,34 @@ func (c *compiler) text(byte) error {
 }
 
 func (c *compiler) pointer(kind byte) error {
-	d1, err1 := Name(c.f[0])
-	d2, err2 := Name(c.f[1])
+	d1, err1 := dnswire.Name(c.f[0])
+	d2, err2 := dnswire.Name(c.f[1])
 	if err := errors.Join(err1, err2); err != nil {
 		return ErrProtocol
 	}
-	t := uint16(TypePTR)
+	t := uint16(dnswire.TypePTR)
 	if kind == 'C' {
-		t = TypeCNAME
+		t = dnswire.TypeCNAME
 	}
 	return c.start(t, number(c.f[2], ttlPositive), 3).add(d2...).finish(d1)
 }
 
 func (c *compiler) soa(byte) error {
-	d, err1 := Name(c.f[0])
-	mname, err2 := Name(c.f[1])
-	rname, err3 := Name(c.f[2])
+	d, err1 := dnswire.Name(c.f[0])
+	mname, err2 := dnswire.Name(c.f[1])
+	rname, err3 := dnswire.Name(c.f[2])
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return ErrProtocol
 	}
 	times := soaTimes(uint32(number(c.f[3], uint64(c.serial))), uint32(number(c.f[4], 16384)), uint32(number(c.f[5], 2048)), uint32(number(c.f[6], 1048576)), uint32(number(c.f[7], 2560)))
-	return c.start(TypeSOA, number(c.f[8], ttlNegative), 9).add(mname...).add(rname...).add(times...).finish(d)
+	return c.start(dnswire.TypeSOA, number(c.f[8], ttlNegative), 9).add(mname...).add(rname...).add(times...).finish(d)
 }
 
 // prohibited are types that have lines of their own.
-var prohibited = map[uint16]string{TypeAXFR: "AXFR", 0: "0", TypeSOA: "SOA", TypeNS: "NS", TypeCNAME: "CNAME", TypePTR: "PTR", TypeMX: "MX"}
+var prohibited = map[uint16]string{dnswire.TypeAXFR: "AXFR", 0: "0", dnswire.TypeSOA: "SOA", dnswire.TypeNS: "NS", dnswire.TypeCNAME: "CNAME", dnswire.TypePTR: "PTR", dnswire.TypeMX: "MX"}
 
 func (c *compiler) generic(byte) error {
-	d, err := Name(c.f[0])
+	d, err := dnswire.Name(c.f[0])
 	if err != nil {
 		return err
 	}
@@ -353,19 +331,19 @@ func (c *compiler) generic(byte) error {
 	if name, no := prohibited[t]; no {
 		return &LineError{Why: "type " + name + " prohibited"}
 	}
-	return c.start(t, number(c.f[3], ttlPositive), 4).add(unescape(c.f[2])...).finish(d)
+	return c.start(t, number(c.f[3], ttlPositive), 4).add(dnswire.Unescape(c.f[2])...).finish(d)
 }
 
 // service is Debian's S line: SRV (RFC 2782). Port, priority and weight come in
 // this order; only the port must be there.
 func (c *compiler) service(byte) error {
-	d1, err1 := Name(c.f[0])
-	d2, err2 := Name(withDefault(c.f[2], "srv", c.f[0]))
+	d1, err1 := dnswire.Name(c.f[0])
+	d2, err2 := dnswire.Name(withDefault(c.f[2], "srv", c.f[0]))
 	if err := errors.Join(err1, err2); err != nil || !startsWithDigit(c.f[3]) {
 		return ErrProtocol
 	}
 	ttl := number(c.f[6], ttlPositive)
-	r := c.start(TypeSRV, ttl, 7)
+	r := c.start(dnswire.TypeSRV, ttl, 7)
 	for _, f := range []int{4, 5, 3} {
 		n := uint16(number(c.f[f], 0))
 		r.add(byte(n>>8), byte(n))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package main
+package dnsserve
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ import (
 )
 
 // conns are the TCP connections and when each last sent a question. A new one
-// above maxConns takes the place of the longest silent, so that idle ones lock
+// above MaxConns takes the place of the longest silent, so that idle ones lock
 // nobody out (RFC 7766 §6.2.3).
 type conns struct {
 	mu   sync.Mutex
@@ -28,7 +28,7 @@ func (s *conns) enter(c net.Conn) {
 	if s.last == nil {
 		s.last = make(map[net.Conn]time.Time)
 	}
-	if len(s.last) >= maxConns {
+	if len(s.last) >= MaxConns {
 		var silent net.Conn
 		for o, t := range s.last {
 			if silent == nil || t.Before(s.last[silent]) {
@@ -59,11 +59,11 @@ func (s *conns) leave(c net.Conn) {
 }
 
 // tcp accepts connections for ever.
-func (s *server) tcp(l net.Listener) {
+func (s *Server) tcp(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			warn(err)
+			s.Warn(err)
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
@@ -77,12 +77,13 @@ func (s *server) tcp(l net.Listener) {
 
 // stream answers the questions of one connection, one after another; each is to
 // come, and its answer to be taken, within tcpIdle (RFC 7766).
-func (s *server) stream(c net.Conn) {
+func (s *Server) stream(c net.Conn) {
 	debug.SetPanicOnFault(true)
 	from, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
 		return
 	}
+	to := s.New()
 	in := make([]byte, maxPacket)
 	for end := time.Now().Add(tcpTime); time.Now().Before(end); {
 		c.SetDeadline(time.Now().Add(tcpIdle))
@@ -91,14 +92,14 @@ func (s *server) stream(c net.Conn) {
 		}
 		n := int(binary.BigEndian.Uint16(in))
 		if n > maxPacket {
-			warn(fmt.Errorf("question of %d bytes over TCP from %s; at most %d", n, from, maxPacket))
+			s.Warn(fmt.Errorf("question of %d bytes over TCP from %s; at most %d", n, from, maxPacket))
 			return
 		}
 		if _, err := io.ReadFull(c, in[:n]); err != nil {
 			return
 		}
 		s.conns.asked(c)
-		out := s.answer(make([]byte, 2, 2048), in[:n], from, true)
+		out := to.Answer(make([]byte, 2, 2048), in[:n], from, true)
 		if len(out) <= 2 {
 			return
 		}

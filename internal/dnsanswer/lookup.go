@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+// Package dnsanswer composes the answers of an authoritative server from the
+// records of data.cdb, right by today's RFCs. It opens nothing: records come
+// from a Source.
+package dnsanswer
 
 import (
 	"encoding/binary"
 	"hash/maphash"
 	"time"
+
+	"quill/internal/dnsdata"
+	"quill/internal/dnswire"
 )
 
 // Source is where records are: data.cdb. What it gives must not change while an
@@ -23,9 +29,6 @@ const (
 	maxAncestors = 4 << 20
 	// maxRecords is the records of one name, or wildcard, that count.
 	maxRecords = 1024
-	// valueHeader is the bytes of a record before its data: type, marker, ttl,
-	// timestamp. A location adds two.
-	valueHeader = 15
 	// maxTTL is the greatest time to live; greater ones would count as 0
 	// (RFC 2181 §8).
 	maxTTL = 1<<31 - 1
@@ -43,12 +46,12 @@ type Data struct {
 func Open(src Source) (*Data, error) {
 	d := &Data{src: src, seed: maphash.MakeSeed(), ancestors: make(map[uint64]struct{})}
 	err := src.All(func(key, val []byte) bool {
-		if len(key) < 2 || nameLen(key) != len(key) || len(val) < valueHeader {
+		if len(key) < 2 || dnswire.NameLen(key) != len(key) || len(val) < dnsdata.ValueHeader {
 			return true
 		}
 		up := key
 		if val[2] != '*' && val[2] != '+' { // the owner of a wildcard is below its key
-			up = parent(key)
+			up = dnswire.Parent(key)
 		}
 		for len(up) > 1 && len(d.ancestors) < maxAncestors {
 			h := maphash.Bytes(d.seed, up)
@@ -56,7 +59,7 @@ func Open(src Source) (*Data, error) {
 				break
 			}
 			d.ancestors[h] = struct{}{}
-			up = parent(up)
+			up = dnswire.Parent(up)
 		}
 		return true
 	})
@@ -105,14 +108,14 @@ func (d *Data) records(c client, key []byte, wildcard bool) (out []rr, err error
 		plain, located = '*', '+'
 	}
 	err = d.src.Each(key, func(val []byte) bool {
-		if len(val) < valueHeader {
+		if len(val) < dnsdata.ValueHeader {
 			return true
 		}
 		rest := val[3:]
 		switch val[2] {
 		case plain:
 		case located:
-			if len(val) < valueHeader+2 || [2]byte(rest[:2]) != c.loc {
+			if len(val) < dnsdata.ValueHeader+2 || [2]byte(rest[:2]) != c.loc {
 				return true
 			}
 			rest = rest[2:]
@@ -190,7 +193,7 @@ type zone struct {
 // nil where we have neither.
 func (d *Data) control(c client, name []byte) (*zone, error) {
 	var cut *zone
-	for n := name; ; n = parent(n) {
+	for n := name; ; n = dnswire.Parent(n) {
 		z, err := d.top(c, n)
 		switch {
 		case err != nil:
@@ -217,9 +220,9 @@ func (d *Data) top(c client, name []byte) (*zone, error) {
 	z := &zone{apex: name}
 	for i := range records {
 		switch records[i].kind {
-		case TypeNS:
+		case dnswire.TypeNS:
 			z.ns = append(z.ns, records[i])
-		case TypeSOA:
+		case dnswire.TypeSOA:
 			if z.soa == nil {
 				z.soa = &records[i]
 			}
@@ -239,7 +242,7 @@ func (d *Data) find(c client, z *zone, name []byte) (records []rr, exists bool, 
 		return records, exists, err
 	}
 	for n := name; len(n) > len(z.apex); {
-		n = parent(n)
+		n = dnswire.Parent(n)
 		wild, err := d.records(c, n, true)
 		if err != nil || len(wild) > 0 {
 			return wild, true, err

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+package dnsanswer
 
 import (
 	"encoding/binary"
 	"math/rand/v2"
 	"time"
+
+	"quill/internal/dnswire"
 )
 
 const (
 	maxChase  = 8   // CNAMEs that one answer follows
 	maxGather = 512 // records of the additional section
 )
-
-// typeDS is the one type that the parent of a delegation answers for.
-const typeDS = 43
 
 // placed is a record of an answer with its owner.
 type placed struct {
@@ -42,50 +41,50 @@ type Status byte
 
 // Failure appends SERVFAIL to out, for a question that was read but whose data
 // could not be.
-func Failure(out []byte, q *Query) []byte { return refusal(out, q, rcodeServFail) }
+func Failure(out []byte, q *dnswire.Query) []byte { return refusal(out, q, dnswire.RcodeServFail) }
 
 // Answer appends the answer to a packet to out; nothing where it must not be
 // answered. ip is the client's address of 4 or 16 bytes, now what start and end
 // times of records count against. q, empty before, is filled for the log. No
 // packet and no data make it panic.
-func (d *Data) Answer(out, packet []byte, ip []byte, tcp bool, now time.Time, q *Query) ([]byte, Status) {
-	verdict := parse(packet, q)
-	limit := maxTCP
+func (d *Data) Answer(out, packet []byte, ip []byte, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
+	verdict := dnswire.Parse(packet, q)
+	limit := dnswire.MaxTCP
 	if !tcp {
-		limit = q.size
+		limit = q.Size
 	}
 	switch {
-	case verdict == drop:
+	case verdict == dnswire.Drop:
 		return out, '/'
-	case verdict == rcodeNotImp || verdict == rcodeBadVers:
+	case verdict == dnswire.RcodeNotImp || verdict == dnswire.RcodeBadVers:
 		return refusal(out, q, verdict), 'I'
-	case verdict != accept:
+	case verdict != dnswire.Accept:
 		return refusal(out, q, verdict), '/'
-	case q.Class != classIN:
-		return refusal(out, q, rcodeRefused), 'C'
-	case q.Type == TypeOPT:
-		return refusal(out, q, rcodeFormErr), 'I'
-	case q.Type == TypeAXFR || q.Type == TypeIXFR:
-		return refuse(out, q, rcodeRefused, edeProhibited), 'I'
+	case q.Class != dnswire.ClassIN:
+		return refusal(out, q, dnswire.RcodeRefused), 'C'
+	case q.Type == dnswire.TypeOPT:
+		return refusal(out, q, dnswire.RcodeFormErr), 'I'
+	case q.Type == dnswire.TypeAXFR || q.Type == dnswire.TypeIXFR:
+		return refuse(out, q, dnswire.RcodeRefused, dnswire.EdeProhibited), 'I'
 	}
 	a := &answer{d: d, c: client{now: now}, aa: true}
 	if err := a.compose(q, ip); err != nil {
-		return refusal(out, q, rcodeServFail), '-'
+		return refusal(out, q, dnswire.RcodeServFail), '-'
 	}
 	if a.foreign {
-		return refuse(out, q, rcodeRefused, edeNotAuth), '-'
+		return refuse(out, q, dnswire.RcodeRefused, dnswire.EdeNotAuth), '-'
 	}
 	return a.write(out, q, limit), '+'
 }
 
 // compose gathers the sections.
-func (a *answer) compose(q *Query, ip []byte) (err error) {
+func (a *answer) compose(q *dnswire.Query, ip []byte) (err error) {
 	if a.c.loc, err = a.d.location(ip); err != nil {
 		return err
 	}
 	name := q.Name
 	for range maxChase {
-		z, err := a.zone(q.Type, lower(name))
+		z, err := a.zone(q.Type, dnswire.Lower(name))
 		if err != nil {
 			return err
 		}
@@ -109,8 +108,8 @@ func (a *answer) compose(q *Query, ip []byte) (err error) {
 // zone is the one that answers for a name; for DS the one above it, where that
 // is ours (RFC 4035 §3.1.4.1).
 func (a *answer) zone(kind uint16, name []byte) (*zone, error) {
-	if kind == typeDS && len(name) > 1 {
-		z, err := a.d.control(a.c, parent(name))
+	if kind == dnswire.TypeDS && len(name) > 1 {
+		z, err := a.d.control(a.c, dnswire.Parent(name))
 		if err != nil || z != nil && z.soa != nil {
 			return z, err
 		}
@@ -121,7 +120,7 @@ func (a *answer) zone(kind uint16, name []byte) (*zone, error) {
 // answered says whether a name was followed already: CNAMEs in a ring.
 func (a *answer) answered(name []byte) bool {
 	for _, p := range a.answers {
-		if string(lower(p.owner)) == string(lower(name)) {
+		if string(dnswire.Lower(p.owner)) == string(dnswire.Lower(name)) {
 			return true
 		}
 	}
@@ -141,37 +140,37 @@ func (a *answer) refer(z *zone) {
 }
 
 // within answers for a name of a zone of ours; next is where a CNAME leads.
-func (a *answer) within(q *Query, z *zone, name []byte) (next []byte, err error) {
-	records, exists, err := a.d.find(a.c, z, lower(name))
+func (a *answer) within(q *dnswire.Query, z *zone, name []byte) (next []byte, err error) {
+	records, exists, err := a.d.find(a.c, z, dnswire.Lower(name))
 	if err != nil {
 		return nil, err
 	}
 	kind := q.Type
-	if kind == TypeANY {
+	if kind == dnswire.TypeANY {
 		kind = least(records)
 	}
 	found := false
 	for _, r := range records {
-		if r.kind == kind && !(kind == TypeSOA && found) {
+		if r.kind == kind && !(kind == dnswire.TypeSOA && found) {
 			a.answers = append(a.answers, placed{name, r})
 			found = true
 		}
 	}
 	if found {
 		shuffle(a.answers, kind)
-		if q.Type != TypeANY {
+		if q.Type != dnswire.TypeANY {
 			a.addresses(a.answers)
 		}
 		return nil, nil
 	}
 	for _, r := range records {
-		if r.kind == TypeCNAME && nameLen(r.data) == len(r.data) {
+		if r.kind == dnswire.TypeCNAME && dnswire.NameLen(r.data) == len(r.data) {
 			a.answers = append(a.answers, placed{name, r})
 			return r.data, nil
 		}
 	}
 	if !exists {
-		a.rcode = rcodeNXDomain
+		a.rcode = dnswire.RcodeNXDomain
 	}
 	a.negative(z)
 	return nil, nil
@@ -194,7 +193,7 @@ func least(records []rr) (kind uint16) {
 
 // shuffle puts addresses in a random order, so that load spreads.
 func shuffle(all []placed, kind uint16) {
-	if kind != TypeA && kind != TypeAAAA {
+	if kind != dnswire.TypeA && kind != dnswire.TypeAAAA {
 		return
 	}
 	first := 0
@@ -215,7 +214,7 @@ func (a *answer) negative(z *zone) {
 }
 
 // targetAt is where in a record's data the name of a host begins.
-var targetAt = map[uint16]int{TypeNS: 0, TypeMX: 2, TypeSRV: 6}
+var targetAt = map[uint16]int{dnswire.TypeNS: 0, dnswire.TypeMX: 2, dnswire.TypeSRV: 6}
 
 // addresses adds what we know of the hosts that records name.
 func (a *answer) addresses(of []placed) {
@@ -224,16 +223,16 @@ func (a *answer) addresses(of []placed) {
 		if !ok || len(p.data) <= at {
 			continue
 		}
-		host := p.data[at : at+nameLen(p.data[at:])]
+		host := p.data[at : at+dnswire.NameLen(p.data[at:])]
 		if len(host) < 2 {
 			continue // no name, or the root
 		}
-		records, err := a.d.records(a.c, lower(host), false)
+		records, err := a.d.records(a.c, dnswire.Lower(host), false)
 		if err != nil {
 			continue
 		}
 		for _, r := range records {
-			if (r.kind == TypeA || r.kind == TypeAAAA) && len(a.additional) < maxGather && !a.has(host, r) {
+			if (r.kind == dnswire.TypeA || r.kind == dnswire.TypeAAAA) && len(a.additional) < maxGather && !a.has(host, r) {
 				a.additional = append(a.additional, placed{host, r})
 			}
 		}
@@ -243,7 +242,7 @@ func (a *answer) addresses(of []placed) {
 // has says whether a record is in the additional section already.
 func (a *answer) has(owner []byte, r rr) bool {
 	for _, p := range a.additional {
-		if p.kind == r.kind && string(p.data) == string(r.data) && string(lower(p.owner)) == string(lower(owner)) {
+		if p.kind == r.kind && string(p.data) == string(r.data) && string(dnswire.Lower(p.owner)) == string(dnswire.Lower(owner)) {
 			return true
 		}
 	}

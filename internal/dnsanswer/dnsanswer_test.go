@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+package dnsanswer
 
 import (
 	"errors"
@@ -15,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 
 	"quill/internal/cdb"
+	"quill/internal/dnsdata"
+	"quill/internal/dnswire"
 )
 
 // table is records in memory.
@@ -78,7 +80,7 @@ C*.wc.short.example:short.example:60
 func compiled(t testing.TB, text string) *Data {
 	t.Helper()
 	s := &table{}
-	if err := Compile(strings.NewReader(text), 7, func(k, v []byte) error {
+	if err := dnsdata.Compile(strings.NewReader(text), 7, func(k, v []byte) error {
 		s.keys, s.vals = append(s.keys, slices.Clone(k)), append(s.vals, slices.Clone(v))
 		return nil
 	}); err != nil {
@@ -100,7 +102,7 @@ func database(t testing.TB, text string) []byte {
 	}
 	defer f.Close()
 	w := cdb.NewWriter(f)
-	if err := errors.Join(Compile(strings.NewReader(text), 7, w.Put), w.Finish()); err != nil {
+	if err := errors.Join(dnsdata.Compile(strings.NewReader(text), 7, w.Put), w.Finish()); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(f.Name())
@@ -117,7 +119,7 @@ func ask(t testing.TB, d *Data, m *dns.Msg, tcp bool) (*dns.Msg, Status) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var q Query
+	var q dnswire.Query
 	out, status := d.Answer(nil, b, []byte{127, 0, 0, 1}, tcp, time.Now(), &q)
 	if out == nil {
 		return nil, status
@@ -236,7 +238,7 @@ func TestTruncation(t *testing.T) {
 	}
 	m.SetEdns0(4096, false)
 	if a, _ = ask(t, d, m, false); !a.Truncated || a.IsEdns0() == nil {
-		t.Errorf("EDNS 4096: TC %v; want TC, for we send at most %d", a.Truncated, maxUDP)
+		t.Errorf("EDNS 4096: TC %v; want TC, for we send at most %d", a.Truncated, dnswire.MaxUDP)
 	}
 }
 
@@ -244,7 +246,7 @@ func TestEDNS(t *testing.T) {
 	d := compiled(t, zoneText)
 	m := new(dns.Msg).SetQuestion("mail.testingsmtp.org.", dns.TypeA)
 	m.SetEdns0(1232, true)
-	if a, _ := ask(t, d, m, false); a.IsEdns0() == nil || a.IsEdns0().UDPSize() != maxUDP {
+	if a, _ := ask(t, d, m, false); a.IsEdns0() == nil || a.IsEdns0().UDPSize() != dnswire.MaxUDP {
 		t.Errorf("EDNS question: OPT %v", a.IsEdns0())
 	}
 	m.IsEdns0().SetVersion(1)
@@ -277,7 +279,7 @@ func TestPackets(t *testing.T) {
 		{"OPT with a name", good[:11] + "\x01" + good[12:] + "\x01a\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00", 1},
 		{"option beyond its end", good[:11] + "\x01" + good[12:] + "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x09", 1},
 	} {
-		var q Query
+		var q dnswire.Query
 		out, _ := d.Answer(nil, []byte(c.packet), []byte{127, 0, 0, 1}, false, time.Now(), &q)
 		switch {
 		case (out == nil) != (c.rcode == -1):
@@ -288,26 +290,13 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-func TestLineErrors(t *testing.T) {
-	for in, want := range map[string]string{"+a:1.2.3.4\nx\n": "unable to parse data line 2: unrecognized leading character", ":a:6:x": "unable to parse data line 1: type SOA prohibited",
-		"+" + strings.Repeat("a", 64) + ":1.2.3.4": ErrProtocol.Error(), "+" + strings.Repeat("a.", 128) + ":1.2.3.4": ErrProtocol.Error()} {
-		if err := Compile(strings.NewReader(in), 1, func(k, v []byte) error { return nil }); err == nil || err.Error() != want {
-			t.Errorf("Compile(%.20q) = %v; want %q", in, err, want)
-		}
-	}
-	bad := errors.New("disk full")
-	if err := Compile(strings.NewReader("+a:1.2.3.4\n"), 1, func(k, v []byte) error { return bad }); err != bad {
-		t.Errorf("Compile with a failing put = %v", err)
-	}
-}
-
 func FuzzLine(f *testing.F) {
 	for line := range strings.Lines(zoneText) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		src := &table{}
-		if err := Compile(strings.NewReader(s), 1, func(k, v []byte) error { src.keys, src.vals = append(src.keys, k), append(src.vals, v); return nil }); err != nil {
+		if err := dnsdata.Compile(strings.NewReader(s), 1, func(k, v []byte) error { src.keys, src.vals = append(src.keys, k), append(src.vals, v); return nil }); err != nil {
 			return
 		}
 		d, err := Open(src)
@@ -315,9 +304,9 @@ func FuzzLine(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, k := range src.keys {
-			if nameLen(k) == len(k) {
+			if dnswire.NameLen(k) == len(k) {
 				m := append([]byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"), k...)
-				var q Query
+				var q dnswire.Query
 				d.Answer(nil, append(m, 0, 255, 0, 1), []byte{127, 0, 0, 1}, true, time.Time{}, &q)
 			}
 		}

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+package dnswire
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
+
+// ErrName says that a name is longer than DNS allows.
+var ErrName = errors.New("protocol error")
 
 // Limits of names (RFC 1035 §2.3.4).
 const (
-	maxLabel = 63
-	maxName  = 255
+	MaxLabel = 63
+	MaxName  = 255
 )
 
 // Name reads a name with dots into its wire form. Empty labels do not count;
 // \ooo is a byte in octal, any other \c is c. Too long a label or name is
-// ErrProtocol.
+// ErrName.
 func Name(s string) ([]byte, error) {
 	var out, label []byte
 	flush := func() bool {
 		if len(label) == 0 {
 			return true
 		}
-		if len(label) > maxLabel || len(out)+len(label)+2 > maxName {
+		if len(label) > MaxLabel || len(out)+len(label)+2 > MaxName {
 			return false
 		}
 		out = append(append(out, byte(len(label))), label...)
@@ -30,10 +36,10 @@ func Name(s string) ([]byte, error) {
 		switch s[i] {
 		case '.':
 			if !flush() {
-				return nil, ErrProtocol
+				return nil, ErrName
 			}
 		case '\\':
-			b, n, ok := escape(s[i+1:])
+			b, n, ok := Escape(s[i+1:])
 			if ok {
 				label = append(label, b)
 			}
@@ -43,13 +49,13 @@ func Name(s string) ([]byte, error) {
 		}
 	}
 	if !flush() {
-		return nil, ErrProtocol
+		return nil, ErrName
 	}
 	return append(out, 0), nil
 }
 
-// escape reads what follows a backslash, and says how much of it counts.
-func escape(s string) (b byte, n int, ok bool) {
+// Escape reads what follows a backslash, and says how much of it counts.
+func Escape(s string) (b byte, n int, ok bool) {
 	if s == "" {
 		return 0, 0, false
 	}
@@ -63,15 +69,15 @@ func escape(s string) (b byte, n int, ok bool) {
 	return b, n, true
 }
 
-// unescape reads the text of ' and : lines.
-func unescape(s string) []byte {
+// Unescape reads the text of ' and : lines.
+func Unescape(s string) []byte {
 	var out []byte
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' {
 			out = append(out, s[i])
 			continue
 		}
-		b, n, ok := escape(s[i+1:])
+		b, n, ok := Escape(s[i+1:])
 		if ok {
 			out = append(out, b)
 		}
@@ -106,16 +112,16 @@ func Text(name []byte) string {
 	return b.String()
 }
 
-// nameLen is the length of the wire name at the start of b, its last 0
+// NameLen is the length of the wire name at the start of b, its last 0
 // included; 0 where there is none. Compression is not allowed.
-func nameLen(b []byte) int {
+func NameLen(b []byte) int {
 	n := 0
-	for n < len(b) && n < maxName {
+	for n < len(b) && n < MaxName {
 		l := int(b[n])
 		if l == 0 {
 			return n + 1
 		}
-		if l > maxLabel {
+		if l > MaxLabel {
 			return 0
 		}
 		n += 1 + l
@@ -123,5 +129,17 @@ func nameLen(b []byte) int {
 	return 0
 }
 
-// parent is a name without its first label.
-func parent(name []byte) []byte { return name[1+int(name[0]):] }
+// Parent is a name without its first label.
+func Parent(name []byte) []byte { return name[1+int(name[0]):] }
+
+// Lower is a copy of a name in lower case (ASCII alone, RFC 4343).
+func Lower(name []byte) []byte {
+	out := make([]byte, len(name))
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		out[i] = b
+	}
+	return out
+}

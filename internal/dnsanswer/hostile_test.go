@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+package dnsanswer
 
 import (
 	"encoding/binary"
@@ -13,6 +13,8 @@ import (
 	"github.com/miekg/dns"
 
 	"quill/internal/cdb"
+	"quill/internal/dnsdata"
+	"quill/internal/dnswire"
 )
 
 // question is a packet that asks for mail.testingsmtp.org A.
@@ -38,9 +40,9 @@ func FuzzPacket(f *testing.F) {
 		if err != nil && trusted {
 			t.Fatal(err)
 		}
-		var q Query
+		var q dnswire.Query
 		out, _ := d.Answer(nil, packet, []byte{127, 0, 0, 1}, false, time.Unix(1e9, 0), &q)
-		if len(out) > maxUDP {
+		if len(out) > dnswire.MaxUDP {
 			t.Errorf("answer of %d bytes over UDP", len(out))
 		}
 		if trusted && len(out) > 0 {
@@ -62,8 +64,8 @@ func TestDamagedData(t *testing.T) {
 		}
 		d, _ := Open(m)
 		for _, p := range []string{question, question[:12] + question[17:len(question)-4] + "\x00\x0f\x00\x01", question[:12] + "\x03www" + question[17:]} {
-			var q Query
-			if out, _ := d.Answer(nil, []byte(p), []byte{127, 0, 0, 1}, true, time.Now(), &q); len(out) < headerLen {
+			var q dnswire.Query
+			if out, _ := d.Answer(nil, []byte(p), []byte{127, 0, 0, 1}, true, time.Now(), &q); len(out) < dnswire.HeaderLen {
 				t.Fatalf("answer of %d bytes", len(out))
 			}
 		}
@@ -86,17 +88,17 @@ func TestHostileRecords(t *testing.T) {
 	}
 	s := &table{}
 	put := func(key string, v []byte) { s.keys, s.vals = append(s.keys, []byte(key)), append(s.vals, v) }
-	put("\x01a\x00", val(TypeNS, '=', "\x00"))
-	put("\x01a\x00", val(TypeSOA, '=', "short"))
+	put("\x01a\x00", val(dnswire.TypeNS, '=', "\x00"))
+	put("\x01a\x00", val(dnswire.TypeSOA, '=', "short"))
 	for _, data := range []string{"", "\x00", "\x00\x0a", "\x00\x0a\x01h\x00junk\x40", "\x00\x0a\x40", "\x00\x0a\xc0\x0c", "\x00\x0a\x00\x40\x41"} {
-		put("\x01a\x00", val(TypeMX, '=', data))
-		put("\x01a\x00", val(TypeCNAME, '*', data))
+		put("\x01a\x00", val(dnswire.TypeMX, '=', data))
+		put("\x01a\x00", val(dnswire.TypeCNAME, '*', data))
 	}
-	put("\x01h\x00", val(TypeA, '=', "not an address"))
+	put("\x01h\x00", val(dnswire.TypeA, '=', "not an address"))
 	put("\x01a\x00", []byte{0})
-	put("\x01a\x00", val(TypeA, '>', "")[:valueHeader])
+	put("\x01a\x00", val(dnswire.TypeA, '>', "")[:dnsdata.ValueHeader])
 	put("\x00%", []byte("too long"))
-	put("\x40", val(TypeA, '=', "1234"))
+	put("\x40", val(dnswire.TypeA, '=', "1234"))
 	put("", nil)
 	d, err := Open(s)
 	if err != nil {
@@ -104,7 +106,7 @@ func TestHostileRecords(t *testing.T) {
 	}
 	for _, name := range []string{"\x01a\x00", "\x01b\x01a\x00", "\x00"} {
 		for _, kind := range []string{"\x00\x0f", "\x00\x05", "\x00\x01", "\x00\x06", "\x00\x02", "\x00\xff", "\x00\x2b"} {
-			var q Query
+			var q dnswire.Query
 			d.Answer(nil, []byte(question[:12]+name+kind+"\x00\x01"), []byte{127, 0, 0, 1}, true, time.Now(), &q)
 		}
 	}
@@ -153,7 +155,7 @@ func TestTimes(t *testing.T) {
 func TestLocations(t *testing.T) {
 	d := compiled(t, ".a:1.2.3.4:ns\n%no\n%in:10\n%de:10.1\n%me:10.1.2.3\n+a:1.1.1.1:9::no\n+a:2.2.2.2:9::in\n+a:3.3.3.3:9::de\n+a:4.4.4.4:9::me\n")
 	for ip, want := range map[string]string{"\x0a\x01\x02\x03": "4.4.4.4", "\x0a\x01\x02\x04": "3.3.3.3", "\x0a\x02\x00\x00": "2.2.2.2", "\x0b\x00\x00\x00": "1.1.1.1", strings.Repeat("\x0a", 16): "1.1.1.1"} {
-		var q Query
+		var q dnswire.Query
 		out, _ := d.Answer(nil, []byte(question[:12]+"\x01a\x00\x00\x01\x00\x01"), []byte(ip), false, time.Now(), &q)
 		a := new(dns.Msg)
 		if err := a.Unpack(out); err != nil || len(a.Answer) != 1 || a.Answer[0].(*dns.A).A.String() != want {
@@ -203,7 +205,7 @@ func TestAmplification(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var q Query
+		var q dnswire.Query
 		if out, _ := d.Answer(nil, b, []byte{127, 0, 0, 1}, false, time.Now(), &q); len(out) > 3*len(b) {
 			t.Errorf("%s ANY: %d bytes for %d", name, len(out), len(b))
 		}
@@ -217,7 +219,7 @@ func TestExtendedErrors(t *testing.T) {
 		name string
 		kind uint16
 		want []uint16
-	}{{"testingsmtp.org.", dns.TypeA, nil}, {"x.example.", dns.TypeA, []uint16{edeNotAuth}}, {"testingsmtp.org.", dns.TypeAXFR, []uint16{edeProhibited}}} {
+	}{{"testingsmtp.org.", dns.TypeA, nil}, {"x.example.", dns.TypeA, []uint16{dnswire.EdeNotAuth}}, {"testingsmtp.org.", dns.TypeAXFR, []uint16{dnswire.EdeProhibited}}} {
 		m := new(dns.Msg).SetQuestion(c.name, c.kind)
 		m.SetEdns0(1232, true)
 		a, _ := ask(t, d, m, false)
@@ -227,20 +229,6 @@ func TestExtendedErrors(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(c.want) || !a.IsEdns0().Do() {
 			t.Errorf("%s %d: extended errors %v, DO %v; want %v, true", c.name, c.kind, got, a.IsEdns0().Do(), c.want)
-		}
-	}
-}
-
-// TestLineLimits: record data of 65535 bytes is taken, one more is not.
-func TestLineLimits(t *testing.T) {
-	none := func(k, v []byte) error { return nil }
-	for _, lo := range []string{"", ":::xx"} {
-		if err := Compile(strings.NewReader(":a:999:"+strings.Repeat("x", maxData)+lo), 1, none); err != nil {
-			t.Errorf("record of %d bytes: %v", maxData, err)
-		}
-		var le *LineError
-		if err := Compile(strings.NewReader("#\n:a:999:"+strings.Repeat("x", maxData+1)+lo), 1, none); !errors.As(err, &le) || le.Line != 2 {
-			t.Errorf("record of %d bytes: %v; want an error of line 2", maxData+1, err)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package main
+package dnsserve
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// opened are the sockets to answer on.
-type opened struct {
+// Sockets are those to answer on.
+type Sockets struct {
 	udp []udpSocket
 	tcp []net.Listener
 }
@@ -23,8 +23,9 @@ type opened struct {
 // udpBuffer is the receive buffer that is asked for, in bytes.
 const udpBuffer = 1 << 20
 
-// sockets binds each address of IP at PORT, or takes the inherited sockets.
-func sockets() (*opened, error) {
+// Open binds each address of the environment's IP at PORT (53 where it is not
+// set), or takes the sockets that were inherited (sd_listen_fds(3)).
+func Open() (*Sockets, error) {
 	if n, ours := inheritedCount(); ours {
 		return inherited(n)
 	}
@@ -40,7 +41,7 @@ func sockets() (*opened, error) {
 		}
 		port = n
 	}
-	o := &opened{}
+	o := &Sockets{}
 	for _, s := range ips {
 		ip, err := netip.ParseAddr(s)
 		if err != nil {
@@ -54,7 +55,7 @@ func sockets() (*opened, error) {
 }
 
 // bind opens both sockets of an address.
-func (o *opened) bind(at netip.AddrPort) error {
+func (o *Sockets) bind(at netip.AddrPort) error {
 	family := "6"
 	if at.Addr().Is4() {
 		family = "4"
@@ -84,8 +85,8 @@ func inheritedCount() (n int, ours bool) {
 
 // inherited takes the sockets from descriptor 3 on: datagram ones for UDP,
 // listening ones for TCP.
-func inherited(n int) (*opened, error) {
-	o := &opened{}
+func inherited(n int) (*Sockets, error) {
+	o := &Sockets{}
 	for fd := 3; fd < 3+n; fd++ {
 		syscall.CloseOnExec(fd)
 		f := os.NewFile(uintptr(fd), "inherited")

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: ISC
 
-package dnsdata
+package dnsanswer
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"quill/internal/dnswire"
+)
 
 // maxOffset is the last place that a compression pointer can name.
 const maxOffset = 0x3fff
@@ -15,14 +19,14 @@ type writer struct {
 }
 
 // refusal is an answer without records.
-func refusal(out []byte, q *Query, rcode int) []byte {
-	return refuse(out, q, rcode, edeNone)
+func refusal(out []byte, q *dnswire.Query, rcode int) []byte {
+	return refuse(out, q, rcode, dnswire.EdeNone)
 }
 
 // refuse is refusal with an extended error for who speaks EDNS.
-func refuse(out []byte, q *Query, rcode int, ede uint16) []byte {
+func refuse(out []byte, q *dnswire.Query, rcode int, ede uint16) []byte {
 	a := &answer{rcode: rcode, ede: ede}
-	return a.write(out, q, maxTCP)
+	return a.write(out, q, dnswire.MaxTCP)
 }
 
 // How much of an answer is left out.
@@ -35,7 +39,7 @@ const (
 // write writes the answer within limit: else without the additional section,
 // unless that is the glue of a delegation (RFC 9471), else with TC and no record
 // (RFC 2181 §9).
-func (a *answer) write(out []byte, q *Query, limit int) []byte {
+func (a *answer) write(out []byte, q *dnswire.Query, limit int) []byte {
 	for cut := cutNothing; cut <= cutAll; cut++ {
 		if cut == cutAdditional && a.referral {
 			continue
@@ -48,11 +52,11 @@ func (a *answer) write(out []byte, q *Query, limit int) []byte {
 	return out
 }
 
-func (a *answer) attempt(out []byte, q *Query, cut int) []byte {
+func (a *answer) attempt(out []byte, q *dnswire.Query, cut int) []byte {
 	w := &writer{b: out, start: len(out), names: make(map[string]int)}
-	flags := uint16(flagQR) | q.Flags&(flagRD|0x7800) | uint16(a.rcode&15)
+	flags := uint16(dnswire.FlagQR) | q.Flags&(dnswire.FlagRD|0x7800) | uint16(a.rcode&15)
 	if a.aa {
-		flags |= flagAA
+		flags |= dnswire.FlagAA
 	}
 	sections := [][]placed{a.answers, a.authority, a.additional}
 	if cut >= cutAdditional {
@@ -60,7 +64,7 @@ func (a *answer) attempt(out []byte, q *Query, cut int) []byte {
 	}
 	if cut >= cutAll {
 		sections[0], sections[1] = nil, nil
-		flags |= flagTC
+		flags |= dnswire.FlagTC
 	}
 	question, opt := uint16(0), uint16(0)
 	if q.Name != nil {
@@ -83,7 +87,7 @@ func (a *answer) attempt(out []byte, q *Query, cut int) []byte {
 		}
 	}
 	if q.EDNS {
-		w.opt(a.rcode, a.ede, q.wantDO)
+		w.opt(a.rcode, a.ede, q.DO)
 	}
 	return w.b
 }
@@ -93,7 +97,7 @@ func (w *writer) u16(n uint16) { w.b = binary.BigEndian.AppendUint16(w.b, n) }
 // name writes a name, its suffix as a pointer where that stands already.
 func (w *writer) name(n []byte) {
 	for len(n) > 1 {
-		key := string(lower(n))
+		key := string(dnswire.Lower(n))
 		if at, ok := w.names[key]; ok {
 			w.u16(0xc000 | uint16(at))
 			return
@@ -113,16 +117,16 @@ func (w *writer) name(n []byte) {
 func (w *writer) record(p placed) {
 	w.name(p.owner)
 	w.u16(p.kind)
-	w.u16(classIN)
+	w.u16(dnswire.ClassIN)
 	w.b = binary.BigEndian.AppendUint32(w.b, p.ttl)
 	at := len(w.b)
 	w.u16(0)
 	switch p.kind {
-	case TypeNS, TypeCNAME, TypePTR:
+	case dnswire.TypeNS, dnswire.TypeCNAME, dnswire.TypePTR:
 		w.compressed(p.data, 0, 1)
-	case TypeMX:
+	case dnswire.TypeMX:
 		w.compressed(p.data, 2, 1)
-	case TypeSOA:
+	case dnswire.TypeSOA:
 		w.compressed(p.data, 0, 2)
 	default:
 		w.b = append(w.b, p.data...)
@@ -140,7 +144,7 @@ func (w *writer) compressed(data []byte, skip, n int) {
 	w.b = append(w.b, data[:skip]...)
 	data = data[skip:]
 	for range n {
-		l := nameLen(data)
+		l := dnswire.NameLen(data)
 		if l == 0 {
 			break
 		}
@@ -153,15 +157,15 @@ func (w *writer) compressed(data []byte, skip, n int) {
 // opt writes our EDNS record, with DO as it came (RFC 3225 §3).
 func (w *writer) opt(rcode int, ede uint16, wantDO bool) {
 	w.b = append(w.b, 0)
-	w.u16(TypeOPT)
-	w.u16(maxUDP)
+	w.u16(dnswire.TypeOPT)
+	w.u16(dnswire.MaxUDP)
 	w.u16(uint16(rcode>>4) << 8)
 	if wantDO {
-		w.u16(flagDO)
+		w.u16(dnswire.FlagDO)
 	} else {
 		w.u16(0)
 	}
-	if ede == edeNone {
+	if ede == dnswire.EdeNone {
 		w.u16(0)
 		return
 	}
