@@ -176,12 +176,12 @@ func (c *Composer) levelDJB(i int) bool {
 			continue
 		}
 		soa = soa || r.kind == dnswire.TypeSOA
-		if !c.recordDJB(c.q.Name, r, dnswire.Answers) {
+		if !c.recordDJB(c.suffix(0), r, dnswire.Answers) {
 			return false
 		}
 	}
 	for _, data := range addresses[:min(n, djbAddresses)] {
-		if !c.recordDJB(c.q.Name, record{kind: dnswire.TypeA, ttl: ttl, data: data}, dnswire.Answers) {
+		if !c.recordDJB(c.suffix(0), record{kind: dnswire.TypeA, ttl: ttl, data: data}, dnswire.Answers) {
 			return false
 		}
 	}

@@ -35,6 +35,10 @@ func (c *Composer) nextRecord(k *cursor) (r record, ok bool) {
 		if !ok {
 			return record{}, false
 		}
+		if c.cfg.DJB && len(val) > maxValue {
+			c.bad = true
+			return record{}, false
+		}
 		if r, ok = c.read(val, at); ok {
 			return r, true
 		}
