@@ -201,6 +201,13 @@ func (c *Composer) exists(i int) bool {
 	return c.levels[i].flags&(hasRecords|hasWild) != 0 || c.d.isAbove(c.suffix(i))
 }
 
+// isWildcard says whether level i is itself the owner of a wildcard, whose
+// records are under the name above it (RFC 4592 §2.2.1).
+func (c *Composer) isWildcard(i int) bool {
+	name := c.suffix(i)
+	return name[0] == 1 && name[1] == '*' && c.levels[i+1].flags&hasWild != 0
+}
+
 // negative adds the SOA that says how long "no" holds: the least of its ttl and
 // its minimum (RFC 2308 §3).
 func (c *Composer) negative(zone int) {
