@@ -113,7 +113,7 @@ func TestRenameFails(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	if code, message := run(t, t.TempDir(), "x"); code != 100 || message != "usage: "+prog+"\n" {
+	if code, message := run(t, t.TempDir(), "x"); code != 100 || message != "usage: "+prog+" [ -6 ] [ --check [ file ] ]\n" {
 		t.Errorf("tinydns-data x = %d %q; want 100 and usage", code, message)
 	}
 }
