@@ -207,7 +207,7 @@ func serve(t *testing.T, handle func(w dns.ResponseWriter, q *dns.Msg)) string {
 	return l.Addr().String()
 }
 
-func records(t *testing.T, lines ...string) (all []dns.RR) {
+func records(t testing.TB, lines ...string) (all []dns.RR) {
 	t.Helper()
 	for _, l := range lines {
 		rr, err := dns.NewRR(l)
@@ -258,4 +258,45 @@ func TestTransfer(t *testing.T) {
 	if _, err := Transfer("127.0.0.1:1", strings.Repeat("a", 64), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "is no name") {
 		t.Errorf("Transfer of no name: %v", err)
 	}
+}
+
+// FuzzRecord: whatever record another server sends, its data line is one line
+// that makes this record alone, or there is an error.
+func FuzzRecord(f *testing.F) {
+	for _, rr := range records(f, "b. 60 IN SOA n.b. h.b. 1 2 3 4 5", `a\010+evil\:.b. 60 IN TXT "x:\010+evil:1.2.3.4" ""`, "*.b. 60 IN MX 0 .", `b. 60 IN HTTPS 1 . alpn=h2`, `b. 60 IN TYPE65400 \# 3 0a3a5c`, "b. 60 IN LOC 52 0 0 N 0 0 0 E 0m") {
+		buf := make([]byte, 1000)
+		n, err := dns.PackRR(rr, buf, 0, nil, false)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(buf[:n])
+	}
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		rr, _, err := dns.UnpackRR(wire, 0)
+		if err != nil {
+			return
+		}
+		var b bytes.Buffer
+		out := newLines(&b)
+		if err := out.add(rr); err != nil || out.left.Signatures > 0 {
+			return
+		}
+		if err := out.finish(); err != nil {
+			t.Fatal(err)
+		}
+		if line := b.String(); strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
+			t.Errorf("%v becomes %q", rr, line)
+		}
+		made := 0
+		err = dnsdata.Compile(&b, 1, func(key, val []byte) error {
+			made++
+			if r, ok := dnsdata.ParseRecord(key, val); !ok || r.Type != rr.Header().Rrtype || r.TTL != rr.Header().Ttl {
+				t.Errorf("%v becomes %+v, %v", rr, r, ok)
+			}
+			return nil
+		})
+		if err != nil || made != 1 {
+			t.Errorf("%v becomes %d records, %v", rr, made, err)
+		}
+	})
 }
