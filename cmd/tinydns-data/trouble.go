@@ -5,26 +5,18 @@ package main
 import (
 	"errors"
 	"syscall"
-)
 
-// djbWords are the system's errors where djb's words for them are others.
-var djbWords = map[syscall.Errno]string{
-	syscall.ENOENT: "file does not exist",
-	syscall.ENOSPC: "out of disk space",
-}
+	"quill/internal/cdb"
+	"quill/internal/djbwords"
+)
 
 // trouble is what could not be done and why; nil where err is nil.
 func trouble(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	why := err.Error()
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		why = errno.Error()
-		if w, ok := djbWords[errno]; ok {
-			why = w
-		}
+	if errors.Is(err, cdb.ErrTooBig) {
+		err = syscall.ENOMEM // as djb's program says it
 	}
-	return errors.New(what + ": " + why)
+	return errors.New(what + ": " + djbwords.Of(err))
 }
