@@ -16,6 +16,7 @@ import (
 // TestReplaced: a new data.cdb is used within 100 ms of its rename, and no
 // question is lost meanwhile.
 func TestReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	publish(t, dir, zoneText)
 	p := start(t, dir, "127.0.0.1", nil, "LOG=off")

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	metricsTime  = 2 * time.Second // for a request and its answer
-	metricsConns = 4               // at once; others wait
-	metricsHead  = 4096            // bytes of a request
+	metricsTime  = time.Second // for a request and its answer
+	metricsConns = 4           // at once; others wait
+	metricsHead  = 4096        // bytes of a request
 )
 
 // metrics serves the counts in Prometheus's text form over HTTP/1.0.

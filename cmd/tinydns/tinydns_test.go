@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -47,9 +48,10 @@ const zoneText = ".a.org:127.0.0.1:ns.a.org\n+www.a.org:1.2.3.4\n"
 
 // process is the program, running.
 type process struct {
-	cmd  *exec.Cmd
-	addr string
-	log  *bufio.Reader
+	cmd    *exec.Cmd
+	addr   string
+	log    *bufio.Reader
+	logEnd io.Closer
 }
 
 // start starts the program on a free port of ip, with more in its environment.
@@ -71,7 +73,7 @@ func start(t *testing.T, dir, ip string, files []*os.File, more ...string) *proc
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.cmd.Process.Kill(); p.cmd.Wait() })
-	p.log = bufio.NewReader(log)
+	p.log, p.logEnd = bufio.NewReader(log), log
 	p.expect(t, `^starting tinydns$`)
 	return p
 }
