@@ -17,7 +17,7 @@ func (c *Composer) compose() {
 	for hop := range maxChase {
 		c.name(c.bytes(name))
 		next, more := c.step(name, hop == 0)
-		if !more || c.bad || c.answered(next) {
+		if !more || c.bad || c.gave(next, dnswire.TypeCNAME) { // the last: CNAMEs in a ring
 			return
 		}
 		name = next
@@ -183,16 +183,6 @@ func (c *Composer) refer(cut int) {
 	c.collect(c.suffix(cut), false, dnswire.TypeNS)
 	c.apex = c.keep(c.suffix(cut))
 	c.close(c.apex, dnswire.TypeNS)
-}
-
-// answered says whether a name was followed already: CNAMEs in a ring.
-func (c *Composer) answered(name ref) bool {
-	for _, s := range c.sets {
-		if dnswire.Equal(c.bytes(s.owner), c.bytes(name)) {
-			return true
-		}
-	}
-	return false
 }
 
 // least is the type whose records take the least room, and the one chosen: one
