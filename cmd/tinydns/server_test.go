@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"net/netip"
+	"regexp"
 	"testing"
 	"time"
 
@@ -107,6 +108,34 @@ func TestCookieIsFree(t *testing.T) {
 		}
 	}
 	t.Error("no answer slipped")
+}
+
+// FuzzWorker: any packet takes nothing down, gets at most one answer that is one
+// and fits, and is one line of the log in djb's grammar.
+func FuzzWorker(f *testing.F) {
+	w := testWorker(f, zoneText+"+*.a.org:1.2.3.4\n")
+	w.rate = nil
+	f.Add(question(f, "www.a.org.", dns.TypeA), true)
+	f.Add(question(f, "a.b.a.org.", dns.TypeANY), false)
+	f.Add([]byte("\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x03a.\n\x00\x00\xff\x00\x01\x00\x00\x29\x04\xd0\x00\x01\x00\x00\x00\x00"), false)
+	grammar := regexp.MustCompile(`^[0-9a-f]{8}:[0-9a-f]{4}:[0-9a-f]{4} [-+IC/] [0-9a-f]{4} (\.|[-_a-z0-9\\.]+)\n$`)
+	f.Fuzz(func(t *testing.T, packet []byte, tcp bool) {
+		if len(packet) > 4096 {
+			return
+		}
+		w.Begin(time.Now())
+		said := w.Answer(nil, packet, someClient, tcp)
+		if !grammar.Match(w.lines) {
+			t.Errorf("log of %x: %q", packet, w.lines)
+		}
+		w.End()
+		if len(said) == 0 {
+			return
+		}
+		if len(said) < 12 || said[2]&0x80 == 0 || string(said[:2]) != string(packet[:2]) || !tcp && len(said) > 1232 || len(packet) < 12 || packet[2]&0x80 != 0 {
+			t.Errorf("answer to %x: %x", packet, said)
+		}
+	})
 }
 
 func BenchmarkWorker(b *testing.B) {
