@@ -25,7 +25,8 @@ type server struct {
 }
 
 func newServer(c config) *server {
-	s := &server{config: c, store: newStore(warn), log: newLogger(os.Stderr)}
+	s := &server{config: c, log: newLogger(os.Stderr)}
+	s.store = newStore(s.warn)
 	if c.rate != nil {
 		s.rate = dnsrate.New(*c.rate)
 	}
@@ -35,10 +36,8 @@ func newServer(c config) *server {
 // stop ends answering, and has the last lines written.
 func (s *server) stop() {
 	s.stopped.Store(true)
-	if s.config.sample > 0 {
-		time.Sleep(logBatch)
-		s.log.last()
-	}
+	time.Sleep(logBatch)
+	s.log.last()
 }
 
 // worker answers in one goroutine at a time.
@@ -119,5 +118,8 @@ func (w *worker) write(from netip.AddrPort, status dnsanswer.Status) {
 	w.logged++
 }
 
-// warn says on descriptor 2 what went wrong without ending anything.
-func warn(err error) { os.Stderr.WriteString(prog + ": warning: " + err.Error() + "\n") }
+// warn says in the log what went wrong without ending anything.
+func (s *server) warn(err error) { s.say("warning: " + err.Error()) }
+
+// say puts a line of our own into the log.
+func (s *server) say(what string) { s.log.put([]byte(prog+": "+what+"\n"), 1) }
