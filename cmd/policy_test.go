@@ -52,7 +52,7 @@ func packages(t *testing.T) []pkg {
 // kinds of packages (docs/decisions/engines.md): engines are pure, ground is
 // one part of Unix each, stores keep files.
 var (
-	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsrate", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
 	stores  = []string{"quill/maildir", "quill/queue"}
 )
 
