@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -17,15 +18,21 @@ import (
 
 const prog = "axfrdns-conf"
 
-// home is where axfrdns is, unless this program lies elsewhere.
-const home = "/usr"
+// limit is the bytes of memory that softlimit lets axfrdns have: djb's 400000 do
+// not hold a program in Go.
+const limit = "200000000"
 
 func main() {
 	a := os.Args[1:]
 	if len(a) < 5 || a[2] == "" || a[2][0] != '/' || a[3] == "" || a[3][0] != '/' {
 		exit.Usage("axfrdns-conf acct logacct /axfrdns /tinydns myip")
 	}
-	if err := build(a[0], a[1], a[2], a[3], a[4]); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
+	program := filepath.Join(filepath.Dir(self), "axfrdns")
+	if err := build(program, a[0], a[1], a[2], a[3], a[4]); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 }
@@ -45,7 +52,7 @@ const (
 )
 
 // entries are those of a service, in the order in which they are made.
-func entries(acct, logacct, tinydns, myip string) []entry {
+func entries(program, acct, logacct, tinydns, myip string) []entry {
 	return []entry{
 		{"log", "", folder, false},
 		{"log/main", "", folder, true},
@@ -55,14 +62,14 @@ func entries(acct, logacct, tinydns, myip string) []entry {
 		{"env/ROOT", tinydns + "/root\n", plain, false},
 		{"env/IP", myip + "\n", plain, false},
 		{"run", "#!/bin/sh\nexec 2>&1\nexec envdir ./env sh -c '\n  exec envuidgid " + acct +
-			" softlimit -d400000 tcpserver -vDRHl0 -x tcp.cdb -- \"$IP\" 53 " + home + "/sbin/axfrdns\n'\n", script, false},
+			" softlimit -d" + limit + " tcpserver -vDRHl0 -x tcp.cdb -- \"$IP\" 53 " + program + "\n'\n", script, false},
 		{"Makefile", "tcp.cdb: tcp\n\ttcprules tcp.cdb tcp.tmp < tcp\n", plain, false},
 		{"tcp", "# sample line:  1.2.3.4:allow,AXFR=\"heaven.af.mil/3.2.1.in-addr.arpa\"\n:deny\n", plain, false},
 	}
 }
 
 // build makes the folder. What went wrong stands in djb's words.
-func build(acct, logacct, dir, tinydns, myip string) error {
+func build(program, acct, logacct, dir, tinydns, myip string) error {
 	u, err := user.Lookup(logacct)
 	if err != nil {
 		return fmt.Errorf("unknown account %s", logacct)
@@ -82,7 +89,7 @@ func build(acct, logacct, dir, tinydns, myip string) error {
 	if err := os.Chdir(dir); err != nil {
 		return fmt.Errorf("unable to switch to %s: %w", dir, errors.Unwrap(err))
 	}
-	for _, e := range entries(acct, logacct, tinydns, myip) {
+	for _, e := range entries(program, acct, logacct, tinydns, myip) {
 		if err := e.make(uid, gid); err != nil {
 			return fmt.Errorf("unable to create %s/%s: %w", dir, e.name, errors.Unwrap(err))
 		}

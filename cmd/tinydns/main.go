@@ -59,7 +59,7 @@ func run() error {
 	if !socks.One() {
 		os.Stderr.WriteString("starting " + prog + "\n")
 	}
-	ended := (&dnsserve.Server{New: s.worker, Warn: warn}).Serve(socks)
+	ended := (&dnsserve.Server{New: s.signing, Warn: warn, Transfer: s.transfer}).Serve(socks)
 	select {
 	case <-stop:
 	case <-ended:
