@@ -166,7 +166,7 @@ func (s *session) transfer(q *dnstransfer.Request, packet []byte) error {
 		warn(errors.New("disallowed zone transfer request"))
 		return write(q.Prohibited())
 	}
-	err := transferfiles.Send(q, dnstransfer.Client{Addr: s.from.Addr(), Now: time.Now()}, write)
+	err := transferfiles.Send(q, dnstransfer.Client{Addr: s.from.Addr(), Now: time.Now()}, warn, write)
 	if errors.Is(err, dnstransfer.ErrNoZone) {
 		return nil
 	}

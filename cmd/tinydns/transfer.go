@@ -77,7 +77,7 @@ func (s *server) transfer(packet []byte, from netip.AddrPort, write func([]byte)
 // send sends a zone. An error means that the connection is of no more use.
 func (s *server) send(q *dnstransfer.Request, from netip.AddrPort, write func([]byte) error) (dnsanswer.Status, error) {
 	var gone error
-	err := transferfiles.Send(q, dnstransfer.Client{Addr: from.Addr(), Now: time.Now()}, func(msg []byte) error {
+	err := transferfiles.Send(q, dnstransfer.Client{Addr: from.Addr(), Now: time.Now()}, warn, func(msg []byte) error {
 		gone = write(msg)
 		return gone
 	})

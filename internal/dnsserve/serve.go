@@ -43,8 +43,8 @@ type Batcher interface {
 
 // Server answers on sockets.
 type Server struct {
-	New   func() Answerer // called once for each worker, and for questions over TCP that are answered at once
-	Warn  func(error)     // told of what went wrong without ending anything
+	New  func() Answerer // called once for each worker, and for questions over TCP that are answered at once
+	Warn func(error)     // told of what went wrong without ending anything
 	// Transfer, where it is not nil, is given each question over TCP first: one
 	// that it handles it answers itself, by any number of messages. After an
 	// error the connection is closed.

@@ -9,6 +9,7 @@ import (
 
 	"quill/internal/cdb"
 	"quill/internal/dnstransfer"
+	"quill/internal/dnswire"
 )
 
 const dataFile = "data.cdb"
@@ -35,18 +36,19 @@ func Use(fn func(*cdb.Map) error) (err error) {
 	return fn(m)
 }
 
-// Send answers a request that is allowed: with the zone, or why not. An error
-// is for the log.
-func Send(q *dnstransfer.Request, c dnstransfer.Client, write func([]byte) error) error {
+// Send answers a request that is allowed: with the zone, or why not, which is
+// also the error. warn is told of records that could not be sent.
+func Send(q *dnstransfer.Request, c dnstransfer.Client, warn func(error), write func([]byte) error) error {
 	begun := false
 	left := 0
 	err := Use(func(m *cdb.Map) (err error) {
 		left, err = q.Send(m, c, func(msg []byte) error { begun = true; return write(msg) })
 		return err
 	})
+	if left > 0 {
+		warn(fmt.Errorf("zone %s: %d records were not sent: their data are not what their types want, or too long", dnswire.Text(q.Name), left))
+	}
 	switch {
-	case err == nil && left > 0:
-		return fmt.Errorf("%d records were left out: their data are not what their types want, or too long", left)
 	case err == nil || begun:
 		return err
 	case errors.Is(err, dnstransfer.ErrNoZone):
