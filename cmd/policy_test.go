@@ -61,7 +61,7 @@ var (
 // docs/decisions.
 var doors = map[string][]string{
 	"github.com/emersion/go-maildir": {"quill/maildir", "quill/internal/lab"},                                                               // Maildir names and flags
-	"github.com/miekg/dns":           {"quill/internal/resolve", "quill/internal/dnsdata", "quill/internal/dnsanswer", "quill/cmd/tinydns"}, // DNS where speed is not the point
+	"github.com/miekg/dns":           {"quill/internal/resolve", "quill/internal/dnsdata", "quill/internal/dnsanswer", "quill/internal/dnstransfer", "quill/cmd/tinydns", "quill/cmd/axfrdns", "quill/cmd/axfr-get", "quill/cmd/tinydns-notify"}, // DNS where speed is not the point
 	"github.com/urfave/cli/v2":       {"quill/cmd/quill"},                                                                                   // the administrator's command only
 	"golang.org/x/crypto/argon2":     {"quill/internal/checkpw"},                                                                            // password hashes
 }

@@ -5,6 +5,7 @@ package dnstransfer
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net/netip"
 	"time"
@@ -46,16 +47,14 @@ const taiEpoch = 1<<62 + 10
 // (RFC 2181 §8).
 const maxTTL = 1<<31 - 1
 
-// see finds the client's location, by the longest prefix of its IPv4 address.
+// see finds the client's location: that of the longest prefix of its address
+// which has one. Prefixes are bytes of IPv4 and hexadecimal digits of IPv6; the
+// empty one is everybody's.
 func see(src Source, c Client) (v *view, err error) {
 	v = &view{src: src, now: uint64(c.Now.Unix() + taiEpoch)}
-	var ip []byte
-	if a := c.Addr.Unmap(); a.Is4() {
-		ip = a.AsSlice()
-	}
-	for n := len(ip); n >= 0; n-- {
+	for _, prefix := range prefixes(c.Addr.Unmap()) {
 		found := false
-		err = src.Each(append([]byte{0, '%'}, ip[:n]...), func(val []byte) bool {
+		err = src.Each(append([]byte{0, '%'}, prefix...), func(val []byte) bool {
 			if found = true; len(val) == 2 {
 				copy(v.loc[:], val)
 			}
@@ -66,6 +65,24 @@ func see(src Source, c Client) (v *view, err error) {
 		}
 	}
 	return v, nil
+}
+
+// prefixes are the keys of locations for an address, the longest first.
+func prefixes(a netip.Addr) (all []string) {
+	switch {
+	case a.Is4():
+		ip := a.As4()
+		for n := 4; n > 0; n-- {
+			all = append(all, string(ip[:n]))
+		}
+	case a.Is6():
+		ip := a.As16()
+		digits := "s" + hex.EncodeToString(ip[:])
+		for n := len(digits); n > 1; n-- {
+			all = append(all, digits[:n])
+		}
+	}
+	return append(all, "")
 }
 
 // rr is a record of one owner; its data lie in the source.

@@ -161,6 +161,17 @@ func TestZone(t *testing.T) {
 	}
 }
 
+// TestLocation: the longest prefix of a client's address decides.
+func TestLocation(t *testing.T) {
+	src := source(t, top+"%aa:192\n%bb:192.0.2\n/cc:20010db8\n%dd\n+a.ex.test:1.1.1.1:5::aa\n+b.ex.test:1.1.1.1:5::bb\n+c.ex.test:1.1.1.1:5::cc\n+d.ex.test:1.1.1.1:5::dd\n")
+	for from, want := range map[string]string{"192.0.2.1": "b", "192.1.2.3": "a", "::ffff:192.1.2.3": "a", "10.0.0.1": "d", "2001:db8::1": "c", "2001:db9::1": "d"} {
+		all, _, err := messages(t, src, request(t, "ex.test.", nil), Client{netip.MustParseAddr(from), here.Now}, target)
+		if got := texts(t, all); err != nil || len(got) != 2 || !strings.HasPrefix(got[1], want+".ex.test.") {
+			t.Errorf("%s sees %q, %v; want %s", from, got, err, want)
+		}
+	}
+}
+
 // TestNoZone: what is no zone of ours.
 func TestNoZone(t *testing.T) {
 	src := source(t, top+"+nosoa.test:1.2.3.4\n&ns.test::a.b\nZsoa.test:a:b\n.hid.test::a.b:5::no\n%no:10\n")
