@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"quill/internal/dnsrate"
+	"quill/internal/dnswire"
 )
 
 // maxNSID is the bytes of NSID.
@@ -27,9 +28,9 @@ type config struct {
 	root    string
 	djb     bool // answer as djb's program does
 	nsid    []byte
-	sample  uint64          // each so manyth question is logged; 0: none is
-	cookies *[16]byte       // the secret; nil: no cookies
-	rate    *dnsrate.Config // nil: no limit
+	sample  uint64           // each so manyth question is logged; 0: none is
+	cookies *dnswire.Cookies // nil: none
+	rate    *dnsrate.Config  // nil: no limit
 	metrics netip.AddrPort
 }
 
@@ -90,16 +91,15 @@ func readCookies(c *config) error {
 	if v == "off" {
 		return nil
 	}
-	c.cookies = new([16]byte)
+	var secret [16]byte
 	if v == "" {
-		_, err := rand.Read(c.cookies[:])
-		return err
-	}
-	b, err := hex.DecodeString(v)
-	if err != nil || len(b) != len(c.cookies) {
+		rand.Read(secret[:]) // which ends the process rather than fail
+	} else if b, err := hex.DecodeString(v); err == nil && len(b) == len(secret) {
+		copy(secret[:], b)
+	} else {
 		return errors.New("$COOKIES: want off or 32 hexadecimal digits, the secret") // which is not for logs
 	}
-	copy(c.cookies[:], b)
+	c.cookies = dnswire.NewCookies(secret)
 	return nil
 }
 

@@ -11,8 +11,8 @@ import (
 	"quill/internal/dnswire"
 )
 
-// rcodes is the answer codes that are counted one by one: those of the header.
-const rcodes = 16
+// rcodes is the answer codes that are counted one by one: up to BADCOOKIE.
+const rcodes = 24
 
 // typeNames is the types of questions that are counted one by one; others
 // count together.
@@ -49,12 +49,15 @@ func (c *tally) note(q *dnswire.Query, said []byte, status dnsanswer.Status, tcp
 	} else {
 		c.types[typeAt(q.Type)]++
 	}
-	if len(said) < dnswire.HeaderLen {
+	if q.Cookie == dnswire.CookieGood {
+		c.goodCookie++
+	}
+	if len(said) == 0 {
 		c.silent++
 		return
 	}
-	c.rcodes[said[3]&(rcodes-1)]++
-	if said[2]&(dnswire.FlagTC>>8) != 0 {
+	c.rcodes[min(uint(q.Rcode), rcodes-1)]++
+	if q.Truncated {
 		c.truncated++
 	}
 }

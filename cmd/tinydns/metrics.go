@@ -6,14 +6,15 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	metricsTime  = 2 * time.Second // for a request and its answer
-	metricsConns = 4               // at once; others wait
-	metricsHead  = 4096            // bytes of a request
+	metricsTime  = time.Second // for a request and its answer
+	metricsConns = 4           // at once; others wait
+	metricsHead  = 4096        // bytes of a request
 )
 
 // metrics serves the counts in Prometheus's text form over HTTP/1.0.
@@ -72,8 +73,14 @@ func say(c net.Conn, code, body string) {
 	fmt.Fprintf(c, "HTTP/1.0 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", code, len(body), body)
 }
 
-// rcodeNames is what the codes of a header are called (RFC 6895 §2.3).
-var rcodeNames = [rcodes]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "11", "12", "13", "14", "15"}
+// rcodeName is what a code is called (RFC 6895 §2.3).
+func rcodeName(n int) string {
+	names := [...]string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", 16: "BADVERS", 23: "BADCOOKIE"}
+	if n < len(names) && names[n] != "" {
+		return names[n]
+	}
+	return strconv.Itoa(n)
+}
 
 // text is all counts.
 func (m *metrics) text() string {
@@ -95,7 +102,7 @@ func (m *metrics) text() string {
 	family("answers_total", "counter", "Answers sent, by code.")
 	for i, n := range t.rcodes {
 		if n > 0 || i <= 5 {
-			fmt.Fprintf(&b, "tinydns_answers_total{rcode=%q} %d\n", rcodeNames[i], n)
+			fmt.Fprintf(&b, "tinydns_answers_total{rcode=%q} %d\n", rcodeName(i), n)
 		}
 	}
 	one("silent_total", "Packets that got no answer.", t.silent)

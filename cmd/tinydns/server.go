@@ -85,7 +85,6 @@ func (w *worker) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 		return nil
 	}
 	q := &w.query
-	*q = dnswire.Query{}
 	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, q)
 	if w.rate != nil && !tcp && len(said) > 0 {
 		said, status = w.limit(out, said, from, status)
@@ -99,28 +98,18 @@ func (w *worker) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 
 // limit keeps answers to the rate.
 func (w *worker) limit(out, said []byte, from netip.AddrPort, status dnsanswer.Status) ([]byte, dnsanswer.Status) {
-	if goodCookie(&w.query) {
-		w.tally.goodCookie++
+	if w.query.Cookie == dnswire.CookieGood {
 		return said, status
 	}
-	kind, name := account(&w.query, said)
-	switch w.rate.Check(from.Addr(), kind, name, w.now) {
+	switch w.rate.Check(from.Addr(), kind(said), w.query.Account, w.now) {
 	case dnsrate.Drop:
 		w.tally.rateDrop++
 		return nil, '-'
 	case dnsrate.Slip:
 		w.tally.rateSlip++
-		return truncated(out, &w.query), status
+		return w.engine.slip(out, from.Addr(), w.now, &w.query), status
 	}
 	return said, status
-}
-
-// truncated is an answer without records, that has a client ask over TCP.
-func truncated(out []byte, q *dnswire.Query) []byte {
-	b := dnsanswer.Failure(out, q)
-	b[2] |= dnswire.FlagTC >> 8
-	b[3] &^= rcodes - 1
-	return b
 }
 
 // write logs the question, if it is one of those.

@@ -21,9 +21,6 @@ const (
 	lookEvery = 100 * time.Millisecond // between looks for a new data.cdb
 )
 
-// errNoData says that there has been no data.cdb that could be read.
-var errNoData = errors.New("no " + dataFile)
-
 // version tells one data.cdb from the next.
 type version struct {
 	dev, ino uint64
@@ -31,7 +28,7 @@ type version struct {
 	mtime    time.Time
 }
 
-// mapped is a data.cdb in memory.
+// mapped is a data.cdb in memory; data is nil where there has been none.
 type mapped struct {
 	data *dnsanswer.Data
 	m    *cdb.Map
@@ -56,8 +53,7 @@ type store struct {
 // of files that cannot be used, once each.
 func newStore(warn func(error)) *store {
 	s := &store{warn: warn}
-	none, _ := dnsanswer.Open(nothing{})
-	s.current.Store(&mapped{data: none})
+	s.current.Store(&mapped{})
 	if v, err := look(); err != nil {
 		warn(err)
 	} else {
@@ -90,13 +86,13 @@ func (s *store) load(v version) {
 	began := time.Now()
 	m, err := cdb.Open(dataFile)
 	if err != nil {
-		s.failed(v, err)
+		s.failed(v, err, errors.Is(err, cdb.ErrCorrupt))
 		return
 	}
 	data, err := open(m)
 	if err != nil {
 		m.Close()
-		s.failed(v, fmt.Errorf("%s: %w", dataFile, err))
+		s.failed(v, fmt.Errorf("%s: %w", dataFile, err), true)
 		return
 	}
 	s.tried, s.told = v, ""
@@ -105,10 +101,10 @@ func (s *store) load(v version) {
 	s.retire(old)
 }
 
-// failed says why a file cannot be used, once. One that is corrupt is not tried
-// again; other trouble may pass.
-func (s *store) failed(v version, err error) {
-	if errors.Is(err, cdb.ErrCorrupt) {
+// failed says why a file cannot be used, once. Where it is the file that is
+// wrong, it is not tried again; other trouble may pass.
+func (s *store) failed(v version, err error, lasting bool) {
+	if lasting {
 		s.tried = v
 	} else if s.told == err.Error() {
 		return
@@ -187,9 +183,3 @@ func recovered(fn func()) {
 		panic(r)
 	}
 }
-
-// nothing is data that cannot be read.
-type nothing struct{}
-
-func (nothing) Each([]byte, func([]byte) bool) error { return errNoData }
-func (nothing) All(func(k, v []byte) bool) error     { return nil }

@@ -5,7 +5,6 @@ package dnsserve
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 // datagrams answers those of one socket for ever.
 func (s *Server) datagrams(u udpSocket) {
-	runtime.LockOSThread() // which waits in the kernel most of the time
 	debug.SetPanicOnFault(true)
 	to, p := s.New(), newPackets(u.everywhere)
 	for {

@@ -11,6 +11,7 @@ package dnsserve
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 )
 
@@ -59,6 +60,8 @@ type Server struct {
 // when it has gone.
 func (s *Server) Serve(on *Sockets) (ended <-chan struct{}) {
 	s.conns.limit = connLimit()
+	// A worker that wakes in the kernel must not wait for others to let it go on.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	for _, u := range on.udp {
 		go s.datagrams(u)
 	}
