@@ -81,6 +81,9 @@ func TestPeerTransfers(t *testing.T) {
 	for range 150 {
 		var b strings.Builder
 		b.WriteString("%in:192.0.2\n%ex:10\n%xx\n")
+		if random.IntN(2) == 0 {
+			b.WriteString("Zex.test:m.x:r.x:9\n")
+		}
 		for range 1 + random.IntN(20) {
 			n, ttl := pick(names), pick([]string{"", "0", "60", "4294967295"})
 			tail := ttl + pick(stamps)
@@ -120,7 +123,7 @@ func TestPeerTransfers(t *testing.T) {
 			}
 		}
 	}
-	if transfers < 50 {
+	if transfers < 70 {
 		t.Errorf("only %d transfers of these were complete", transfers)
 	}
 	t.Logf("%d transfers", transfers)

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
 	"time"
 
 	"quill/internal/cdb"
+	"quill/internal/dnsanswer"
 	"quill/internal/dnstransfer"
 	"quill/internal/dnswire"
 	"quill/internal/transferfiles"
@@ -61,6 +63,10 @@ func newSession() (*session, error) {
 	case "", "rfc":
 	default:
 		return nil, fmt.Errorf("$ANSWERS is %q: want rfc or djb", v)
+	}
+	s.data = answers{warn: warn, composer: dnsanswer.New(dnsanswer.Config{DJB: s.djb})}
+	if s.djb {
+		s.data.warn = func(error) {} // it dies of having nothing to say
 	}
 	return s, nil
 }
@@ -119,9 +125,16 @@ func plain(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errors.New("timed out")
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("file does not exist")
+	}
 	var call *os.SyscallError
 	if errors.As(err, &call) {
 		return call.Err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
 	return err
 }
@@ -182,7 +195,7 @@ func (s *session) answerDJB(packet []byte) error {
 	s.log(q.ID, q.Type, q.Name)
 	if q.Type != dnswire.TypeAXFR {
 		var parsed dnswire.Query
-		said := s.data.answerDJB(nil, packet, s.from, &parsed)
+		said := s.data.answer(nil, packet, s.from, &parsed)
 		if len(said) == 0 {
 			return errOutside
 		}

@@ -96,7 +96,7 @@ func (q *Request) NotOurs() []byte { return q.refuse(rcodeNotAuth, dnswire.EdeNo
 // Failure is the refusal where we cannot: no data, or too much to do.
 func (q *Request) Failure() []byte { return q.refuse(dnswire.RcodeServFail, dnswire.EdeNone) }
 
-func (q *Request) refuse(rcode int, ede uint16) []byte {
+func (q *Request) refuse(rcode int, ede int) []byte {
 	var w writer
 	w.begin(q.ID, dnswire.FlagQR|q.Flags&dnswire.FlagRD|uint16(rcode&15))
 	w.ask(q.Name, q.Type, q.Class)

@@ -156,7 +156,7 @@ func (w *writer) same(n []byte, at int) bool {
 
 // opt writes our EDNS record with an extended error, or none (RFC 6891, 8914),
 // as the additional section.
-func (w *writer) opt(rcode int, ede uint16, do bool) {
+func (w *writer) opt(rcode int, ede int, do bool) {
 	w.b = append(w.b, 0)
 	w.u16(dnswire.TypeOPT)
 	w.u16(dnswire.MaxUDP)
@@ -169,7 +169,7 @@ func (w *writer) opt(rcode int, ede uint16, do bool) {
 	if ede == dnswire.EdeNone {
 		w.u16(0)
 	} else {
-		for _, n := range []uint16{6, 15, 2, ede} { // length, option, its length, code
+		for _, n := range []uint16{6, 15, 2, uint16(ede)} { // length, option, its length, code
 			w.u16(n)
 		}
 	}

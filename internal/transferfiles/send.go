@@ -12,17 +12,24 @@ import (
 	"quill/internal/dnswire"
 )
 
-const dataFile = "data.cdb"
+// DataFile is what zones are read from.
+const DataFile = "data.cdb"
 
 // Use calls fn with data.cdb of the current folder as it is now; it stays that
 // version until fn returns, whatever takes its place meanwhile. A file that is
 // cut short under it is cdb.ErrCorrupt.
-func Use(fn func(*cdb.Map) error) (err error) {
-	m, err := cdb.Open(dataFile)
+func Use(fn func(*cdb.Map) error) error {
+	m, err := cdb.Open(DataFile)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	return Guard(func() error { return fn(m) })
+}
+
+// Guard calls fn, which reads through a map; where the file under it is cut
+// short meanwhile, the error is cdb.ErrCorrupt.
+func Guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		switch r := recover(); r.(type) {
@@ -33,7 +40,7 @@ func Use(fn func(*cdb.Map) error) (err error) {
 			panic(r)
 		}
 	}()
-	return fn(m)
+	return fn()
 }
 
 // Send answers a request that is allowed: with the zone, or why not, which is
