@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -22,6 +23,11 @@ const (
 	firstWait  = time.Second // for an answer; doubled at each try
 	maxAtOnce  = 64
 	maxMessage = 4096
+	// settle is how long a data.cdb is there before servers are told, so that
+	// tinydns has taken it when they ask; readPerSecond is the bytes that it
+	// reads through in a second, at least.
+	settle        = time.Second
+	readPerSecond = 50e6
 )
 
 // errQuiet says that nobody answered.
@@ -54,6 +60,11 @@ func notify(targets []dnstransfer.Target, keys dnstransfer.Keys, said state) err
 	if err != nil {
 		return err
 	}
+	if len(jobs) > 0 {
+		if err := settled(); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	room := make(chan struct{}, maxAtOnce)
@@ -73,6 +84,17 @@ func notify(targets []dnstransfer.Target, keys dnstransfer.Keys, said state) err
 	}
 	wait.Wait()
 	return errors.Join(failed...)
+}
+
+// settled waits until tinydns has the data.cdb that is there.
+func settled() error {
+	st, err := os.Stat(transferfiles.DataFile)
+	if err != nil {
+		return err
+	}
+	need := settle + time.Duration(float64(st.Size())/readPerSecond*float64(time.Second))
+	time.Sleep(min(need, time.Until(st.ModTime().Add(need))))
+	return nil
 }
 
 // prepare makes the message for a target: with the SOA as it sees it.
