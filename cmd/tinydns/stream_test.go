@@ -189,3 +189,66 @@ func TestManyIdle(t *testing.T) {
 		t.Errorf("memory grew from %d to %d KiB", before, after)
 	}
 }
+
+// TestMaxConns: of all clients together, too, the longest silent connection makes
+// room.
+func TestMaxConns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	p := start(t, dir, "127.0.0.1", nil, "LOG=off")
+	var all []net.Conn
+	for i := range dnsserve.MaxConns + 5 {
+		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 4, 0, byte(1+i/100))}}).Dial("tcp", p.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all = append(all, c)
+		if i == 0 {
+			time.Sleep(20 * time.Millisecond) // the first is the longest silent
+		}
+	}
+	if got := ask(t, "tcp", p.addr, "www.a.org."); got != "1.2.3.4" {
+		t.Errorf("beside %d connections: %s; want 1.2.3.4", len(all), got)
+	}
+	closed := 0
+	for i, c := range all {
+		c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			closed++
+		} else if i == 0 {
+			t.Error("the longest silent connection is open")
+		}
+	}
+	if closed != 6 {
+		t.Errorf("%d connections were closed for the last ones; want 6", closed)
+	}
+}
+
+// TestLargestQuestion: 4096 bytes are read, over both transports, and one more
+// is not over TCP.
+func TestLargestQuestion(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	p := start(t, dir, "127.0.0.1", nil, "LOG=off")
+	q := new(dns.Msg).SetQuestion("www.a.org.", dns.TypeA)
+	q.SetEdns0(1232, false)
+	q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: 65001}}
+	b, err := q.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_LOCAL{Code: 65001, Data: make([]byte, 4096-len(b))}}
+	for _, network := range []string{"udp", "tcp"} {
+		a, _, err := (&dns.Client{Net: network, Timeout: 5 * time.Second}).Exchange(q, p.addr)
+		if err != nil || len(a.Answer) != 1 {
+			t.Errorf("4096 bytes over %s: %v, %v; want an answer", network, a, err)
+		}
+	}
+	c := connect(t, p.addr)
+	c.Write(append([]byte{0x10, 0x01}, make([]byte, 4097)...))
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("4097 bytes over tcp: %d, %v; want the end", n, err)
+	}
+}

@@ -5,7 +5,9 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -78,20 +80,22 @@ func start(t *testing.T, dir, ip string, files []*os.File, more ...string) *proc
 	return p
 }
 
-// freePort is a port that neither UDP nor TCP uses now.
+// freePort is a port that neither UDP nor TCP of any address uses now, and that
+// no client is given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 20 {
-		u, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range 100 {
+		at := fmt.Sprintf(":%d", 20000+rand.IntN(12000))
+		u, err1 := net.ListenPacket("udp", at)
+		l, err2 := net.Listen("tcp", at)
+		if err1 == nil {
+			u.Close()
 		}
-		_, port, _ := net.SplitHostPort(u.LocalAddr().String())
-		l, err := net.Listen("tcp", u.LocalAddr().String())
-		u.Close()
-		if err == nil {
+		if err2 == nil {
 			l.Close()
-			return port
+		}
+		if err1 == nil && err2 == nil {
+			return at[1:]
 		}
 	}
 	t.Fatal("no port is free for UDP and TCP")
@@ -117,6 +121,21 @@ func (p *process) stop(t *testing.T, sig os.Signal) {
 	p.cmd.Process.Signal(sig)
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("after %v: %v; want exit code 0", sig, err)
+	}
+}
+
+// await asks until the answer is want, for a while.
+func await(t testing.TB, network, addr, name, want string) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; {
+		got := ask(t, network, addr, name)
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s %s = %s after 5 s; want %s", network, name, got, want)
+		}
+		time.Sleep(lookEvery / 10)
 	}
 }
 

@@ -33,7 +33,7 @@ type cursor struct {
 func (f *finder) look(key []byte) cursor {
 	h := uint32(5381)
 	for _, b := range key {
-		h = h*33 ^ uint32(b)
+		h = h<<5 + h ^ uint32(b)
 	}
 	if len(f.b) < cdbHeader {
 		f.bad = true

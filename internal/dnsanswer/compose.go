@@ -17,7 +17,7 @@ func (c *Composer) compose() {
 	for hop := range maxChase {
 		c.name(c.bytes(name))
 		next, more := c.step(name, hop == 0)
-		if !more || c.bad || c.answered(next) {
+		if !more || c.bad || c.gave(next, dnswire.TypeCNAME) { // the last: CNAMEs in a ring
 			return
 		}
 		name = next
@@ -136,7 +136,11 @@ func (c *Composer) redirect(name ref, i int) (next ref, more bool) {
 		}
 	}
 	target := c.data[len(c.data)-1]
-	c.answer(c.keep(c.suffix(i)), dnswire.TypeDNAME)
+	if owner := c.keep(c.suffix(i)); c.gave(owner, dnswire.TypeDNAME) {
+		c.drop()
+	} else {
+		c.answer(owner, dnswire.TypeDNAME)
+	}
 	labels := int(name.n) - len(c.suffix(i))
 	if labels+int(target.n) > dnswire.MaxName {
 		c.rcode = dnswire.RcodeYXDomain
@@ -148,6 +152,16 @@ func (c *Composer) redirect(name ref, i int) (next ref, more bool) {
 	c.data = append(c.data, next)
 	c.answer(name, dnswire.TypeCNAME)
 	return next, c.q.Type != dnswire.TypeCNAME && c.q.Type != dnswire.TypeANY
+}
+
+// gave says whether a set is in the answer already.
+func (c *Composer) gave(owner ref, kind uint16) bool {
+	for _, s := range c.sets {
+		if s.kind == kind && dnswire.Equal(c.bytes(s.owner), c.bytes(owner)) {
+			return true
+		}
+	}
+	return false
 }
 
 // version answers IXFR over UDP: with the SOA there is, so that who has another
@@ -169,16 +183,6 @@ func (c *Composer) refer(cut int) {
 	c.collect(c.suffix(cut), false, dnswire.TypeNS)
 	c.apex = c.keep(c.suffix(cut))
 	c.close(c.apex, dnswire.TypeNS)
-}
-
-// answered says whether a name was followed already: CNAMEs in a ring.
-func (c *Composer) answered(name ref) bool {
-	for _, s := range c.sets {
-		if dnswire.Equal(c.bytes(s.owner), c.bytes(name)) {
-			return true
-		}
-	}
-	return false
 }
 
 // least is the type whose records take the least room, and the one chosen: one

@@ -87,11 +87,15 @@ func (c *Cookies) Read(option []byte, from netip.Addr, now uint32) (state Cookie
 }
 
 // append appends the COOKIE option that answers one: with the server cookie
-// that came, if it is good and young, else with a new one.
+// that came, if it is good, young and of the newest secret, else with a new one.
 func (c *Cookies) append(out, option []byte, state CookieState, from netip.Addr, now uint32) []byte {
 	out = append(out, 0, optionCookie, 0, clientCookie+serverCookie)
-	if state == CookieGood && int32(now-binary.BigEndian.Uint32(option[clientCookie+4:])) < cookieRenew && option[9]|option[10]|option[11] == 0 {
-		return append(out, option[:clientCookie+serverCookie]...)
+	if state == CookieGood {
+		server := option[clientCookie : clientCookie+serverCookie]
+		young := int32(now-binary.BigEndian.Uint32(server[4:])) < cookieRenew
+		if young && server[1]|server[2]|server[3] == 0 && c.hash(0, option, server, from) == binary.LittleEndian.Uint64(server[8:]) {
+			return append(out, option...)
+		}
 	}
 	half := [serverCookie / 2]byte{0: 1}
 	binary.BigEndian.PutUint32(half[4:], now)

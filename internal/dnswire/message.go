@@ -90,9 +90,11 @@ func (m *Message) Bytes(b []byte) { m.B = append(m.B, b...) }
 // of letters does not count. n must be a name: NameLen(n) == len(n).
 func (m *Message) Name(n []byte) {
 	for len(n) > 1 {
-		if at, ok := m.find(n); ok {
-			m.U16(0xc000 | at)
-			return
+		for i := range m.names[:m.n] {
+			if s := m.names[i]; int(s.size) == len(n) && m.Same(n, int(s.at)) {
+				m.U16(0xc000 | s.at)
+				return
+			}
 		}
 		if at := m.Len(); at <= maxPointer && len(n) <= m.limit && m.n < maxNames {
 			m.names[m.n] = suffix{uint16(at), uint8(len(n))}
@@ -105,20 +107,13 @@ func (m *Message) Name(n []byte) {
 	m.B = append(m.B, 0)
 }
 
-// find is where a name stands in the message.
-func (m *Message) find(n []byte) (at uint16, ok bool) {
-	for i := range m.names[:m.n] {
-		if s := m.names[i]; int(s.size) == len(n) && m.Same(n, int(s.at)) {
-			return s.at, true
-		}
-	}
-	return 0, false
-}
-
 // Same says whether name n, but for case, is the one that was written at a
 // place of the message.
 func (m *Message) Same(n []byte, at int) bool {
 	b := m.B[m.start:]
+	if at+len(n) <= len(b) && string(b[at:at+len(n)]) == string(n) {
+		return true // in one piece, and in the same case
+	}
 	for {
 		l := int(b[at])
 		if l >= 0xc0 {

@@ -143,8 +143,12 @@ func LowerByte(b byte) byte {
 
 // AppendLower appends a name in lower case to out.
 func AppendLower(out, name []byte) []byte {
-	for _, b := range name {
-		out = append(out, LowerByte(b))
+	at := len(out)
+	out = append(out, name...)
+	for i, b := range out[at:] {
+		if b-'A' < 26 {
+			out[at+i] = b + ('a' - 'A')
+		}
 	}
 	return out
 }
