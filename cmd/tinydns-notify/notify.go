@@ -39,6 +39,7 @@ type job struct {
 	key    *dnstransfer.Key
 	msg    []byte
 	serial uint32
+	wait   time.Duration // for the first answer
 }
 
 // notify tells all targets, but those that said knows to have been told; nil
@@ -99,7 +100,7 @@ func settled() error {
 
 // prepare makes the message for a target: with the SOA as it sees it.
 func prepare(m *cdb.Map, t dnstransfer.Target, keys dnstransfer.Keys) (j job, err error) {
-	j = job{target: t}
+	j = job{target: t, wait: firstWait}
 	if t.Key != "" {
 		if j.key = keys.Named(t.Key); j.key == nil {
 			return j, fmt.Errorf("%s: no key %q in the file keys", place(t), t.Key)
@@ -120,7 +121,7 @@ func (j *job) tell() error {
 	}
 	defer c.Close()
 	var sessions []*dnstransfer.Session
-	wait := firstWait
+	wait := j.wait
 	last := errQuiet
 	for range tries {
 		msg := append([]byte(nil), j.msg...)
