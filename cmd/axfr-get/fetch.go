@@ -190,3 +190,29 @@ func (f *fetch) transfer(out *os.File) error {
 	}
 	return nil
 }
+
+// oldSerial is the number that the first line of the file begins with; 0 where
+// there is none.
+func oldSerial(path string) (uint32, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("unable to read %s: %w", path, plain(err))
+	}
+	defer f.Close()
+	var b [24]byte
+	n, _ := f.Read(b[:])
+	if n == 0 || b[0] != '#' {
+		return 0, nil
+	}
+	serial := uint32(0)
+	for _, c := range b[1:n] {
+		if c < '0' || c > '9' {
+			break
+		}
+		serial = serial*10 + uint32(c-'0')
+	}
+	return serial, nil
+}

@@ -5,9 +5,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -100,30 +98,4 @@ func lower(dir string) error {
 		return err
 	}
 	return id.Drop()
-}
-
-// oldSerial is the number that the first line of the file begins with; 0 where
-// there is none.
-func oldSerial(path string) (uint32, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("unable to read %s: %w", path, plain(err))
-	}
-	defer f.Close()
-	var b [24]byte
-	n, _ := f.Read(b[:])
-	if n == 0 || b[0] != '#' {
-		return 0, nil
-	}
-	serial := uint32(0)
-	for _, c := range b[1:n] {
-		if c < '0' || c > '9' {
-			break
-		}
-		serial = serial*10 + uint32(c-'0')
-	}
-	return serial, nil
 }
