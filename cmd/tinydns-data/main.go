@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"os"
@@ -29,19 +28,34 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 1 {
-		exit.Usage(prog)
-	}
+	_, ipv6, _ := options(os.Args[1:])
 	syscall.Umask(0o022) // data.cdb is read by another user
-	if err := compile(); err != nil {
+	if err := compile(ipv6); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 }
 
+// options reads the command line.
+func options(args []string) (check, ipv6 bool, file string) {
+	for len(args) > 0 && (args[0] == "-6" || args[0] == "--check") {
+		check = check || args[0] == "--check"
+		ipv6 = ipv6 || args[0] == "-6"
+		args = args[1:]
+	}
+	file = "data"
+	if check && len(args) == 1 && (args[0] == "-" || args[0][:min(1, len(args[0]))] != "-") {
+		file, args = args[0], nil
+	}
+	if len(args) > 0 {
+		exit.Usage(prog + " [ -6 ] [ --check [ file ] ]")
+	}
+	return check, ipv6, file
+}
+
 // compile writes data.tmp, syncs it, and moves it to data.cdb; on any error the
-// old data.cdb stays.
-func compile() error {
-	in, err := os.Open("data")
+// old data.cdb stays. Nothing waits at a fifo.
+func compile(ipv6 bool) error {
+	in, err := os.OpenFile("data", os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return trouble(opening, err)
 	}
@@ -50,12 +64,12 @@ func compile() error {
 	if err != nil {
 		return trouble(looking, err)
 	}
-	serial := max(uint32(st.ModTime().Unix()), 1)
-	out, err := os.OpenFile("data.tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	c := dnsdata.Compiler{Serial: max(uint32(st.ModTime().Unix()), 1), IPv6: ipv6}
+	out, err := os.OpenFile("data.tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return trouble(creating, err)
 	}
-	err = write(out, in, serial)
+	err = write(out, in, c)
 	if cerr := out.Close(); err == nil {
 		err = trouble(creating, cerr)
 	}
@@ -69,17 +83,24 @@ func compile() error {
 }
 
 // write compiles in to out and syncs it.
-func write(out *os.File, in io.Reader, serial uint32) error {
+func write(out *os.File, in io.Reader, c dnsdata.Compiler) error {
 	w := cdb.NewWriter(out)
-	put := func(key, val []byte) error { return trouble(creating, w.Put(key, val)) }
-	if err := dnsdata.Compile(bufio.NewReaderSize(in, 64<<10), serial, put); err != nil {
-		if errors.Is(err, dnsdata.ErrRead) {
-			return trouble(reading, err)
+	put := func(key, val []byte) error {
+		if err := w.Put(key, val); err != nil {
+			return trouble(creating, err)
 		}
-		return err
+		return nil
 	}
-	if err := w.Finish(); err != nil {
-		return trouble(creating, err)
+	err := c.Compile(in, put)
+	switch {
+	case errors.Is(err, dnsdata.ErrRead):
+		err = trouble(reading, err)
+	case err == nil:
+		if err := w.Finish(); err != nil {
+			return trouble(creating, err)
+		}
+		return trouble(creating, out.Sync())
 	}
-	return trouble(creating, out.Sync())
+	w.Abandon()
+	return err
 }

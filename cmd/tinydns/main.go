@@ -59,7 +59,7 @@ func run() error {
 	if !socks.One() {
 		s.log.put([]byte("starting "+prog+"\n"), 1)
 	}
-	ended := (&dnsserve.Server{New: s.worker, Warn: s.warn}).Serve(socks)
+	ended := (&dnsserve.Server{New: s.signing, Warn: s.warn, Transfer: s.transfer}).Serve(socks)
 	select {
 	case <-stop:
 	case <-ended:

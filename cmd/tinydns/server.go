@@ -12,6 +12,7 @@ import (
 	"quill/internal/dnsrate"
 	"quill/internal/dnsserve"
 	"quill/internal/dnswire"
+	"quill/internal/transferfiles"
 )
 
 // server is what all workers share.
@@ -22,11 +23,14 @@ type server struct {
 	log     *logger
 	tallies tallies
 	stopped atomic.Bool
+	files   *transferfiles.Files
+	leaving chan struct{} // has room for the transfers at once
 }
 
 func newServer(c config) *server {
-	s := &server{config: c, log: newLogger(os.Stderr)}
+	s := &server{config: c, log: newLogger(os.Stderr), leaving: make(chan struct{}, maxTransfers)}
 	s.store = newStore(s.warn)
+	s.files = transferfiles.New(s.warn)
 	if c.rate != nil {
 		s.rate = dnsrate.New(*c.rate)
 	}

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: ISC
 
-// Package dnsdata knows the data of tinydns: lines of djb's data file, the
-// records they become in data.cdb, and the answers that are composed of these.
-// Lines and records are djb's to the byte; answers are right by today's RFCs.
-// It opens nothing: lines come from a reader, records from a Source.
+// Package dnsdata knows the data of tinydns: the lines of djb's data file, the
+// records in data.cdb that they become, and the way back.
+//
+// It promises that what Debian's tinydns-data accepts becomes the same records
+// to the byte, in the same order; only data that no answer can carry (over
+// 65535 bytes) is refused. Lines of our own begin with characters that Debian's
+// refuses: 3, 6, / and !. It opens nothing: lines come from a reader, records
+// go to a function.
 package dnsdata
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"strconv"
 
 	"quill/internal/dnswire"
 )
@@ -52,85 +57,133 @@ func (e *LineError) Error() string {
 	return fmt.Sprintf("unable to parse data line %d: %s", e.Line, e.Why)
 }
 
-// Compile reads data lines and puts each record, in the order of the lines.
-// serial is the default serial number of SOA records (the data file's time of
-// change, in seconds). A bad line ends it with a LineError or ErrProtocol.
+// refuse is the error of a line; its number is filled in later.
+func refuse(format string, a ...any) error { return &LineError{Why: fmt.Sprintf(format, a...)} }
+
+// Compile reads data lines and puts each record, in the order of the lines; put
+// may keep key and val. serial is the default serial number of SOA records (the
+// data file's time of change, in seconds). A bad line ends it with a LineError
+// or ErrProtocol.
 func Compile(r io.Reader, serial uint32, put func(key, val []byte) error) error {
-	c := &compiler{serial: serial, put: put}
-	in := bufio.NewReader(r)
+	return Compiler{Serial: serial}.Compile(r, func(key, val []byte) error {
+		return put(bytes.Clone(key), bytes.Clone(val))
+	})
+}
+
+// Compiler says how lines are read.
+type Compiler struct {
+	Serial uint32 // of SOA records that name none
+	IPv6   bool   // an ip field may hold an IPv6 address with _ for :, and %lo:s a prefix
+}
+
+// Compile is the function Compile without its copies: key and val are put's
+// until it returns.
+func (o Compiler) Compile(r io.Reader, put func(key, val []byte) error) error {
+	c := &compiler{Compiler: o, put: put}
+	in := lines{in: bufio.NewReaderSize(r, 64<<10)}
 	for n := 1; ; n++ {
-		line, err := in.ReadString('\n')
-		if err != nil && err != io.EOF {
+		text, last, err := in.next()
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrRead, err)
 		}
-		if text := strings.TrimRight(line, " \t\n"); text != "" && text[0] != '#' && text[0] != '-' {
-			if lerr := c.line(text); lerr != nil {
-				var le *LineError
-				if errors.As(lerr, &le) {
-					le.Line = n
-				}
-				return lerr
+		if err := c.line(text); err != nil {
+			var le *LineError
+			if errors.As(err, &le) {
+				le.Line = n
 			}
+			return err
 		}
-		if err == io.EOF {
+		if last {
 			return nil
 		}
 	}
 }
 
-// compiler turns lines into records.
+// lines reads lines of any length.
+type lines struct {
+	in   *bufio.Reader
+	long []byte
+}
+
+// next is a line without the spaces, tabs and newline at its end, and whether it
+// is the last.
+func (l *lines) next() (text []byte, last bool, err error) {
+	text, err = l.in.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		l.long = l.long[:0]
+		for err == bufio.ErrBufferFull {
+			l.long = append(l.long, text...)
+			text, err = l.in.ReadSlice('\n')
+		}
+		l.long = append(l.long, text...)
+		text = l.long
+	}
+	if err != nil && err != io.EOF {
+		return nil, false, err
+	}
+	n := len(text)
+	for n > 0 && (text[n-1] == ' ' || text[n-1] == '\t' || text[n-1] == '\n') {
+		n--
+	}
+	return text[:n], err == io.EOF, nil
+}
+
+// compiler turns lines into records. Its buffers serve line after line.
 type compiler struct {
-	serial uint32
+	Compiler
 	put    func(key, val []byte) error
-	f      [maxFields]string
+	text   []byte // the line
+	f      [maxFields][]byte
+	d1, d2 []byte // names
+	joined []byte // a name put together
+	key    []byte
+	val    []byte // the record being made
 }
 
 // kinds of lines by their first byte.
 var kinds = map[byte]func(c *compiler, kind byte) error{
 	'.': (*compiler).nameServer, '&': (*compiler).nameServer, '=': (*compiler).host, '+': (*compiler).host, '@': (*compiler).mail,
-	'\'': (*compiler).text, '^': (*compiler).pointer, 'C': (*compiler).pointer, 'S': (*compiler).service, 'Z': (*compiler).soa, ':': (*compiler).generic, '%': (*compiler).location,
+	'\'': (*compiler).string, '^': (*compiler).pointer, 'C': (*compiler).pointer, 'S': (*compiler).service, 'Z': (*compiler).soa, ':': (*compiler).generic, '%': (*compiler).location,
+	'3': (*compiler).host6, '6': (*compiler).host6, '/': (*compiler).location6, '!': (*compiler).readable,
 }
 
-func (c *compiler) line(text string) error {
+func (c *compiler) line(text []byte) error {
+	if len(text) == 0 || text[0] == '#' || text[0] == '-' {
+		return nil
+	}
 	f := kinds[text[0]]
 	if f == nil {
-		return &LineError{Why: "unrecognized leading character"}
+		return refuse("unrecognized leading character")
 	}
-	c.f = [maxFields]string{}
-	copy(c.f[:], strings.Split(text[1:], ":"))
+	c.text = text
+	rest := text[1:]
+	for i := range c.f {
+		if k := bytes.IndexByte(rest, ':'); k >= 0 {
+			c.f[i], rest = rest[:k], rest[k+1:]
+		} else {
+			c.f[i], rest = rest, nil
+		}
+	}
 	return f(c, text[0])
-}
-
-// record is one being made.
-type record struct {
-	c *compiler
-	b []byte
 }
 
 // start begins a record with its type, location, ttl and timestamp; timestamp
 // and location are the fields at and at+1 of the line. Of ttl the low 32 bits
 // count.
-func (c *compiler) start(kind uint16, ttl uint64, at int) *record {
-	b := binary.BigEndian.AppendUint16(nil, kind)
-	if lo := c.f[at+1]; lo != "" {
-		var two [2]byte
-		copy(two[:], lo)
-		if two == [2]byte{} {
-			b = append(b, '=')
-		} else {
-			b = append(append(b, '>'), two[:]...)
-		}
-	} else {
-		b = append(b, '=')
+func (c *compiler) start(kind uint16, ttl uint64, at int) {
+	c.val = append(c.val[:0], byte(kind>>8), byte(kind), '=')
+	var lo [2]byte
+	if copy(lo[:], c.f[at+1]); lo != [2]byte{} {
+		c.val[2] = '>'
+		c.val = append(c.val, lo[:]...)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(ttl))
-	return &record{c, append(b, stamp(c.f[at])...)}
+	c.val = binary.BigEndian.AppendUint32(c.val, uint32(ttl))
+	c.val = binary.BigEndian.AppendUint64(c.val, stamp(c.f[at]))
 }
 
 // stamp is a timestamp of up to 16 hexadecimal digits, left aligned; other
 // bytes count as 0.
-func stamp(s string) []byte {
-	var t [8]byte
+func stamp(s []byte) (t uint64) {
 	for i := 0; i < len(s) && i < 16; i++ {
 		d := byte(0)
 		switch ch := s[i]; {
@@ -139,78 +192,54 @@ func stamp(s string) []byte {
 		case ch >= 'a' && ch <= 'f':
 			d = ch - 'a' + 10
 		}
-		t[i/2] |= d << (4 * (1 - i%2))
+		t |= uint64(d) << (60 - 4*i)
 	}
-	return t[:]
+	return t
 }
 
-func (r *record) add(p ...byte) *record { r.b = append(r.b, p...); return r }
+func (c *compiler) add(p ...byte) { c.val = append(c.val, p...) }
+
+func (c *compiler) add16(n uint16) { c.val = binary.BigEndian.AppendUint16(c.val, n) }
 
 // finish puts the record under its owner; a leading * label makes it a
 // wildcard of its parent.
-func (r *record) finish(owner []byte) error {
+func (c *compiler) finish(owner []byte) error {
 	header := ValueHeader
-	if r.b[2] == '>' {
+	if c.val[2] == '>' {
 		header += 2
 	}
-	if n := len(r.b) - header; n > maxData {
-		return &LineError{Why: fmt.Sprintf("record of %d bytes; at most %d", n, maxData)}
+	if n := len(c.val) - header; n > maxData {
+		return refuse("record of %d bytes; at most %d", n, maxData)
 	}
-	if len(owner) > 2 && owner[0] == 1 && owner[1] == '*' {
+	if owner[0] == 1 && owner[1] == '*' {
 		owner = owner[2:]
-		r.b[2] -= '=' - '*'
+		c.val[2] -= '=' - '*'
 	}
-	return r.c.put(dnswire.Lower(owner), r.b)
+	c.key = appendLower(c.key[:0], owner)
+	return c.put(c.key, c.val)
 }
 
-// number is the digits a field starts with, or dflt where there are none; it
-// wraps like an unsigned long.
-func number(s string, dflt uint64) uint64 {
-	n, i := uint64(0), 0
-	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
-		n = n*10 + uint64(s[i]-'0')
+// names reads the names of these fields into d1 and d2.
+func (c *compiler) names(f1, f2 []byte) (ok bool) {
+	c.d1, ok = appendName(c.d1[:0], f1)
+	if !ok {
+		return false
 	}
-	if i == 0 {
-		return dflt
-	}
-	return n
-}
-
-// ip4 reads four groups of digits, each modulo 256; what follows is ignored.
-func ip4(s string) ([]byte, bool) {
-	var ip [4]byte
-	for i := range ip {
-		if i > 0 {
-			if s == "" || s[0] != '.' {
-				return nil, false
-			}
-			s = s[1:]
-		}
-		n := 0
-		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-			n++
-		}
-		if n == 0 {
-			return nil, false
-		}
-		ip[i] = byte(number(s[:n], 0))
-		s = s[n:]
-	}
-	return ip[:], true
+	c.d2, ok = appendName(c.d2[:0], f2)
+	return ok
 }
 
 // withDefault is a server's name: one without a dot belongs under the domain.
-func withDefault(x, sub, fqdn string) string {
-	if strings.Contains(x, ".") {
+func (c *compiler) withDefault(x []byte, sub string, fqdn []byte) []byte {
+	if bytes.IndexByte(x, '.') >= 0 {
 		return x
 	}
-	return x + "." + sub + "." + fqdn
+	c.joined = append(append(append(c.joined[:0], x...), sub...), fqdn...)
+	return c.joined
 }
 
 func (c *compiler) nameServer(kind byte) error {
-	d1, err1 := dnswire.Name(c.f[0])
-	d2, err2 := dnswire.Name(withDefault(c.f[2], "ns", c.f[0]))
-	if err := errors.Join(err1, err2); err != nil {
+	if !c.names(c.f[0], c.withDefault(c.f[2], ".ns.", c.f[0])) {
 		return ErrProtocol
 	}
 	ttl := number(c.f[3], ttlNS)
@@ -219,160 +248,196 @@ func (c *compiler) nameServer(kind byte) error {
 		if ttl == 0 {
 			soaTTL = 0
 		}
-		r := c.start(dnswire.TypeSOA, soaTTL, 4).add(d2...).add([]byte("\x0ahostmaster")...).add(d1...)
-		if err := r.add(soaTimes(c.serial, 16384, 2048, 1048576, 2560)...).finish(d1); err != nil {
+		c.start(dnswire.TypeSOA, soaTTL, 4)
+		c.add(c.d2...)
+		c.val = append(c.val, "\x0ahostmaster"...)
+		c.add(c.d1...)
+		c.times(c.Serial, 16384, 2048, 1048576, 2560)
+		if err := c.finish(c.d1); err != nil {
 			return err
 		}
 	}
-	if err := c.start(dnswire.TypeNS, ttl, 4).add(d2...).finish(d1); err != nil {
+	c.start(dnswire.TypeNS, ttl, 4)
+	c.add(c.d2...)
+	if err := c.finish(c.d1); err != nil {
 		return err
 	}
-	return c.address(c.f[1], ttl, 4, d2)
+	return c.address(ttl, 4, c.d2)
 }
 
-// address puts an A record, if there is an address.
-func (c *compiler) address(ip string, ttl uint64, at int, owner []byte) error {
-	a, ok := ip4(ip)
-	if !ok {
-		return nil
+// address puts an A record of the second field, if that is an address.
+func (c *compiler) address(ttl uint64, at int, owner []byte) error {
+	if a, ok := ip4(c.f[1]); ok {
+		c.start(dnswire.TypeA, ttl, at)
+		c.add(a[:]...)
+		return c.finish(owner)
 	}
-	return c.start(dnswire.TypeA, ttl, at).add(a...).finish(owner)
+	if a, ok := c.dialect6(); ok {
+		c.start(dnswire.TypeAAAA, ttl, at)
+		c.add(a[:]...)
+		return c.finish(owner)
+	}
+	return nil
 }
 
-func soaTimes(times ...uint32) []byte {
-	var b []byte
+// dialect6 is the IPv6 address in the second field, if such are asked for.
+func (c *compiler) dialect6() (ip [16]byte, ok bool) {
+	if !c.IPv6 {
+		return ip, false
+	}
+	return ip6(c.f[1])
+}
+
+func (c *compiler) times(times ...uint32) {
 	for _, t := range times {
-		b = binary.BigEndian.AppendUint32(b, t)
+		c.val = binary.BigEndian.AppendUint32(c.val, t)
 	}
-	return b
 }
 
 func (c *compiler) host(kind byte) error {
-	d, err := dnswire.Name(c.f[0])
-	if err != nil {
-		return err
+	var ok bool
+	if c.d1, ok = appendName(c.d1[:0], c.f[0]); !ok {
+		return ErrProtocol
 	}
 	ttl := number(c.f[2], ttlPositive)
-	if err := c.address(c.f[1], ttl, 3, d); err != nil {
+	if err := c.address(ttl, 3, c.d1); err != nil || kind != '=' {
 		return err
 	}
-	ip, ok := ip4(c.f[1])
-	if !ok || kind != '=' {
+	if ip, ok := ip4(c.f[1]); ok {
+		c.d2 = reverse4(c.d2[:0], ip)
+	} else if ip, ok := c.dialect6(); ok {
+		c.d2 = reverse6(c.d2[:0], ip)
+	} else {
 		return nil
 	}
-	rev, err := dnswire.Name(fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", ip[3], ip[2], ip[1], ip[0]))
-	if err != nil {
-		return err
+	c.start(dnswire.TypePTR, ttl, 3)
+	c.add(c.d1...)
+	return c.finish(c.d2)
+}
+
+// reverse4 appends the name of an address in in-addr.arpa (RFC 1035 §3.5).
+func reverse4(b []byte, ip [4]byte) []byte {
+	for i := 3; i >= 0; i-- {
+		at := len(b)
+		b = strconv.AppendUint(append(b, 0), uint64(ip[i]), 10)
+		b[at] = byte(len(b) - at - 1)
 	}
-	return c.start(dnswire.TypePTR, ttl, 3).add(d...).finish(rev)
+	return append(b, "\x07in-addr\x04arpa\x00"...)
 }
 
 func (c *compiler) mail(byte) error {
-	d1, err1 := dnswire.Name(c.f[0])
-	d2, err2 := dnswire.Name(withDefault(c.f[2], "mx", c.f[0]))
-	if err := errors.Join(err1, err2); err != nil {
+	if !c.names(c.f[0], c.withDefault(c.f[2], ".mx.", c.f[0])) {
 		return ErrProtocol
 	}
 	ttl := number(c.f[4], ttlPositive)
-	dist := uint16(number(c.f[3], 0))
-	if err := c.start(dnswire.TypeMX, ttl, 5).add(byte(dist>>8), byte(dist)).add(d2...).finish(d1); err != nil {
+	c.start(dnswire.TypeMX, ttl, 5)
+	c.add16(uint16(number(c.f[3], 0)))
+	c.add(c.d2...)
+	if err := c.finish(c.d1); err != nil {
 		return err
 	}
-	return c.address(c.f[1], ttl, 5, d2)
+	return c.address(ttl, 5, c.d2)
 }
 
-func (c *compiler) text(byte) error {
-	d, err := dnswire.Name(c.f[0])
-	if err != nil {
-		return err
+// string is TXT. The text is unescaped in the line itself.
+func (c *compiler) string(byte) error {
+	var ok bool
+	if c.d1, ok = appendName(c.d1[:0], c.f[0]); !ok {
+		return ErrProtocol
 	}
-	r := c.start(dnswire.TypeTXT, number(c.f[2], ttlPositive), 3)
-	for t := dnswire.Unescape(c.f[1]); len(t) > 0; {
+	c.start(dnswire.TypeTXT, number(c.f[2], ttlPositive), 3)
+	for t := unescape(c.f[1]); len(t) > 0; {
 		n := min(len(t), txtPart)
-		r.add(byte(n)).add(t[:n]...)
+		c.add(byte(n))
+		c.add(t[:n]...)
 		t = t[n:]
 	}
-	return r.finish(d)
+	return c.finish(c.d1)
 }
 
 func (c *compiler) pointer(kind byte) error {
-	d1, err1 := dnswire.Name(c.f[0])
-	d2, err2 := dnswire.Name(c.f[1])
-	if err := errors.Join(err1, err2); err != nil {
+	if !c.names(c.f[0], c.f[1]) {
 		return ErrProtocol
 	}
 	t := uint16(dnswire.TypePTR)
 	if kind == 'C' {
 		t = dnswire.TypeCNAME
 	}
-	return c.start(t, number(c.f[2], ttlPositive), 3).add(d2...).finish(d1)
+	c.start(t, number(c.f[2], ttlPositive), 3)
+	c.add(c.d2...)
+	return c.finish(c.d1)
 }
 
 func (c *compiler) soa(byte) error {
-	d, err1 := dnswire.Name(c.f[0])
-	mname, err2 := dnswire.Name(c.f[1])
-	rname, err3 := dnswire.Name(c.f[2])
-	if err := errors.Join(err1, err2, err3); err != nil {
+	var ok bool
+	if c.joined, ok = appendName(c.joined[:0], c.f[2]); !ok || !c.names(c.f[0], c.f[1]) {
 		return ErrProtocol
 	}
-	times := soaTimes(uint32(number(c.f[3], uint64(c.serial))), uint32(number(c.f[4], 16384)), uint32(number(c.f[5], 2048)), uint32(number(c.f[6], 1048576)), uint32(number(c.f[7], 2560)))
-	return c.start(dnswire.TypeSOA, number(c.f[8], ttlNegative), 9).add(mname...).add(rname...).add(times...).finish(d)
+	c.start(dnswire.TypeSOA, number(c.f[8], ttlNegative), 9)
+	c.add(c.d2...)
+	c.add(c.joined...)
+	c.times(uint32(number(c.f[3], uint64(c.Serial))), uint32(number(c.f[4], 16384)), uint32(number(c.f[5], 2048)), uint32(number(c.f[6], 1048576)), uint32(number(c.f[7], 2560)))
+	return c.finish(c.d1)
 }
 
 // prohibited are types that have lines of their own.
 var prohibited = map[uint16]string{dnswire.TypeAXFR: "AXFR", 0: "0", dnswire.TypeSOA: "SOA", dnswire.TypeNS: "NS", dnswire.TypeCNAME: "CNAME", dnswire.TypePTR: "PTR", dnswire.TypeMX: "MX"}
 
 func (c *compiler) generic(byte) error {
-	d, err := dnswire.Name(c.f[0])
-	if err != nil {
-		return err
+	var ok bool
+	if c.d1, ok = appendName(c.d1[:0], c.f[0]); !ok {
+		return ErrProtocol
 	}
 	t := uint16(number(c.f[1], 0))
 	if name, no := prohibited[t]; no {
-		return &LineError{Why: "type " + name + " prohibited"}
+		return refuse("type %s prohibited", name)
 	}
-	return c.start(t, number(c.f[3], ttlPositive), 4).add(dnswire.Unescape(c.f[2])...).finish(d)
+	c.start(t, number(c.f[3], ttlPositive), 4)
+	c.add(unescape(c.f[2])...)
+	return c.finish(c.d1)
 }
 
 // service is Debian's S line: SRV (RFC 2782). Port, priority and weight come in
 // this order; only the port must be there.
 func (c *compiler) service(byte) error {
-	d1, err1 := dnswire.Name(c.f[0])
-	d2, err2 := dnswire.Name(withDefault(c.f[2], "srv", c.f[0]))
-	if err := errors.Join(err1, err2); err != nil || !startsWithDigit(c.f[3]) {
+	if !c.names(c.f[0], c.withDefault(c.f[2], ".srv.", c.f[0])) || digits(c.f[3]) == 0 {
 		return ErrProtocol
 	}
 	ttl := number(c.f[6], ttlPositive)
-	r := c.start(dnswire.TypeSRV, ttl, 7)
-	for _, f := range []int{4, 5, 3} {
-		n := uint16(number(c.f[f], 0))
-		r.add(byte(n>>8), byte(n))
+	c.start(dnswire.TypeSRV, ttl, 7)
+	for _, f := range [3]int{4, 5, 3} {
+		c.add16(uint16(number(c.f[f], 0)))
 	}
-	if err := r.add(d2...).finish(d1); err != nil {
+	c.add(c.d2...)
+	if err := c.finish(c.d1); err != nil {
 		return err
 	}
-	return c.address(c.f[1], ttl, 7, d2)
+	return c.address(ttl, 7, c.d2)
 }
-
-func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
 
 // location is a prefix of clients' addresses: the key \0%prefix has their
 // location of two bytes. Prefixes longer than an address match nobody.
 func (c *compiler) location(byte) error {
-	var lo [2]byte
-	copy(lo[:], c.f[0])
-	key := []byte{0, '%'}
+	if c.IPv6 && len(c.f[1]) > 0 && c.f[1][0] == 's' {
+		return c.prefix6(c.f[1][1:])
+	}
+	c.key = append(c.key[:0], 0, '%')
 	for rest := c.f[1]; ; {
-		rest = strings.TrimLeft(rest, ".")
-		n := 0
-		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
-			n++
-		}
+		rest = bytes.TrimLeft(rest, ".")
+		n := digits(rest)
 		if n == 0 {
 			break
 		}
-		key = append(key, byte(number(rest[:n], 0)))
+		c.key = append(c.key, byte(number(rest[:n], 0)))
 		rest = rest[n:]
 	}
-	return c.put(key, lo[:])
+	return c.putLocation()
+}
+
+// putLocation gives the clients of c.key their location, the first field.
+func (c *compiler) putLocation() error {
+	var lo [2]byte
+	copy(lo[:], c.f[0])
+	c.val = append(c.val[:0], lo[:]...)
+	return c.put(c.key, c.val)
 }

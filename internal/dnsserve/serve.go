@@ -44,8 +44,13 @@ type Batcher interface {
 
 // Server answers on sockets.
 type Server struct {
-	New   func() Answerer // called once for each worker, and for questions over TCP that are answered at once
-	Warn  func(error)     // told of what went wrong without ending anything
+	New  func() Answerer // called once for each worker, and for questions over TCP that are answered at once
+	Warn func(error)     // told of what went wrong without ending anything
+	// Transfer, where it is not nil, is given each question over TCP first: one
+	// that it handles it answers itself, by any number of messages. After an
+	// error the connection is closed.
+	Transfer func(packet []byte, from netip.AddrPort, write func(msg []byte) error) (handled bool, err error)
+
 	conns conns
 	spare spare
 }

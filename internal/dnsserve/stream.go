@@ -51,6 +51,13 @@ func (s *Server) stream(c *conn) {
 			return
 		}
 		c.asked()
+		handled, err := s.transfer(c, &out, question)
+		if err != nil {
+			return
+		}
+		if handled {
+			continue
+		}
 		was := len(out)
 		if out = s.reply(append(out, 0, 0), question, c); len(out) == was {
 			c.write(out)
@@ -66,6 +73,20 @@ func (s *Server) stream(c *conn) {
 			out = nil // idle connections keep little
 		}
 	}
+}
+
+// transfer lets Transfer have a question. Its messages go out one by one, the
+// first behind what out holds.
+func (s *Server) transfer(c *conn, out *[]byte, question []byte) (handled bool, err error) {
+	if s.Transfer == nil {
+		return false, nil
+	}
+	return s.Transfer(question, addrOf(c), func(msg []byte) error {
+		c.asked()
+		b := append(binary.BigEndian.AppendUint16(*out, uint16(len(msg))), msg...)
+		*out = b[:0]
+		return c.write(b)
+	})
 }
 
 // whole says whether a whole question is there already.
