@@ -138,6 +138,7 @@ func TestSandboxAlone(t *testing.T) {
 	}{
 		{"qmail-queue", "", []string{"qmail-queue"}, table[[2]string{"qmail-queue", "any"}]},
 		{"recordio", "", []string{"recordio", "cat"}, table[[2]string{"recordio", "spawned"}]},
+		{"axfrdns", "ROOT=/tmp", []string{"axfrdns"}, table[[2]string{"axfrdns", "any"}]},
 		{"smtpd", "QMAILQUEUE=/bin/false", []string{"smtpd"}, none},
 		{"smtpd", "QUILLNOSANDBOX=1", []string{"smtpd"}, none},
 		{"qmail-queue", "QUILLNOSANDBOX=1", []string{"qmail-queue"}, none},

@@ -7,11 +7,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"quill/internal/dnsanswer"
 	"quill/internal/dnsserve"
 	"quill/internal/exit"
 	"quill/internal/privilege"
@@ -22,7 +22,7 @@ const prog = "tinydns"
 
 func main() {
 	if len(os.Args) != 1 {
-		exit.Usage("tinydns (its options are in the environment: IP, PORT, ROOT, UID, GID, LOG)")
+		exit.Usage("tinydns (its options are in the environment: IP, PORT, ROOT, UID, GID, ANSWERS, LOG, ...)")
 	}
 	if err := run(); err != nil {
 		exit.Die(prog, exit.Temporary, err)
@@ -37,29 +37,46 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := confine(); err != nil {
+	c, err := readConfig()
+	if err != nil {
 		return err
 	}
-	store, log := newStore(warn), os.Getenv("LOG") != "off"
-	os.Stderr.WriteString("starting " + prog + "\n")
-	door := &dnsserve.Server{New: func() dnsserve.Answerer { return &server{store, log, dnsanswer.New(dnsanswer.Config{})} }, Warn: warn}
-	door.Serve(socks)
-	<-stop
+	var counts net.Listener
+	if c.metrics.IsValid() && !socks.One() {
+		if counts, err = net.Listen("tcp", c.metrics.String()); err != nil {
+			return fmt.Errorf("$METRICS: unable to bind: %w", err)
+		}
+	}
+	if err := confine(c.root); err != nil {
+		return err
+	}
+	s := newServer(c)
+	go s.log.write()
+	go s.store.watch()
+	if counts != nil {
+		go (&metrics{&s.tallies, s.store, s.log}).serve(counts)
+	}
+	if !socks.One() {
+		s.log.put([]byte("starting "+prog+"\n"), 1)
+	}
+	ended := (&dnsserve.Server{New: s.signing, Warn: s.warn, Transfer: s.transfer}).Serve(socks)
+	select {
+	case <-stop:
+	case <-ended:
+	}
+	s.stop()
 	return nil
 }
 
-// confine goes to ROOT, as root locks itself in there and becomes UID and GID,
-// and gives up programs, new sockets and all files but those of the folder.
-func confine() error {
-	root := os.Getenv("ROOT")
-	if root == "" {
-		return errors.New("$ROOT not set: it names the folder with data.cdb")
-	}
+// confine goes to the root folder, as root locks itself in there and becomes UID
+// and GID, and gives up programs, new sockets and all files but those of the
+// folder.
+func confine(root string) error {
 	if err := os.Chdir(root); err != nil {
 		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
 	}
 	if privilege.Root() {
-		if err := lower(); err != nil {
+		if err := lower(root); err != nil {
 			return err
 		}
 	}
@@ -70,13 +87,13 @@ func confine() error {
 }
 
 // lower gives up being root for UID and GID, in a root of its own.
-func lower() error {
+func lower(root string) error {
 	id, err := privilege.FromEnv()
 	if err != nil {
 		return err
 	}
 	if err := syscall.Chroot("."); err != nil {
-		return fmt.Errorf("unable to chroot to %s: %w", os.Getenv("ROOT"), err)
+		return fmt.Errorf("unable to chroot to %s: %w", root, err)
 	}
 	return id.Drop()
 }

@@ -3,55 +3,127 @@
 package main
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"quill/internal/dnsanswer"
+	"quill/internal/dnsrate"
+	"quill/internal/dnsserve"
 	"quill/internal/dnswire"
+	"quill/internal/transferfiles"
 )
 
-// server answers from a store.
+// server is what all workers share.
 type server struct {
-	store    *store
-	log      bool
-	composer *dnsanswer.Composer
+	config  config
+	store   *store
+	rate    *dnsrate.Table // nil: no limit
+	log     *logger
+	tallies tallies
+	stopped atomic.Bool
+	files   *transferfiles.Files
+	leaving chan struct{} // has room for the transfers at once
+}
+
+func newServer(c config) *server {
+	s := &server{config: c, log: newLogger(os.Stderr), leaving: make(chan struct{}, maxTransfers)}
+	s.store = newStore(s.warn)
+	s.files = transferfiles.New(s.warn)
+	if c.rate != nil {
+		s.rate = dnsrate.New(*c.rate)
+	}
+	return s
+}
+
+// stop ends answering, and has the last lines written.
+func (s *server) stop() {
+	s.stopped.Store(true)
+	time.Sleep(logBatch)
+	s.log.last()
+}
+
+// worker answers in one goroutine at a time.
+type worker struct {
+	*server
+	engine *engine
+	reader *reader
+	data   *dnsanswer.Data // from Begin to End
+	now    time.Time
+	query  dnswire.Query
+	tally  tally
+	public *published
+	lines  []byte // of this batch
+	logged uint64
+	skip   uint64 // questions until one is logged
+}
+
+// worker makes one, for good.
+func (s *server) worker() dnsserve.Answerer {
+	return &worker{server: s, engine: newEngine(&s.config), reader: s.store.reader(), public: s.tallies.worker()}
+}
+
+// Begin takes the data and the time for a batch.
+func (w *worker) Begin(now time.Time) { w.data, w.now = w.reader.take(), now }
+
+// End lets others know.
+func (w *worker) End() {
+	w.data = nil
+	w.reader.give()
+	w.public.set(&w.tally)
+	if len(w.lines) > 0 {
+		w.log.put(w.lines, w.logged)
+		w.lines, w.logged = w.lines[:0], 0
+	}
 }
 
 // Answer appends the answer to a packet to out; nothing where there is nothing
 // to say.
-func (s *server) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byte {
-	var q dnswire.Query
-	said, status := s.compose(out, packet, from.Addr(), tcp, &q)
-	if s.log {
-		logLine(from.Addr().Unmap().AsSlice(), from.Port(), &q, status)
+func (w *worker) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byte {
+	if w.stopped.Load() {
+		return nil
+	}
+	q := &w.query
+	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, q)
+	if w.rate != nil && !tcp && len(said) > 0 {
+		said, status = w.limit(out, said, from, status)
+	}
+	w.tally.note(q, said, status, tcp)
+	if w.config.sample > 0 {
+		w.write(from, status)
 	}
 	return said
 }
 
-// compose has the answer made; SERVFAIL where data.cdb was cut short under us.
-func (s *server) compose(out, packet []byte, from netip.Addr, tcp bool, q *dnswire.Query) (said []byte, status dnsanswer.Status) {
-	defer recovered(func() { said, status = dnsanswer.Failure(out, q), '-' })
-	s.store.use(func(d *dnsanswer.Data) {
-		said, status = s.composer.Answer(d, out, packet, from, tcp, time.Now(), q)
-	})
+// limit keeps answers to the rate.
+func (w *worker) limit(out, said []byte, from netip.AddrPort, status dnsanswer.Status) ([]byte, dnsanswer.Status) {
+	if w.query.Cookie == dnswire.CookieGood {
+		return said, status
+	}
+	switch w.rate.Check(from.Addr(), kind(said), w.query.Account, w.now) {
+	case dnsrate.Drop:
+		w.tally.rateDrop++
+		return nil, '-'
+	case dnsrate.Slip:
+		w.tally.rateSlip++
+		return w.engine.slip(out, from.Addr(), w.now, &w.query), status
+	}
 	return said, status
 }
 
-// logLine is djb's: address, port and id in hexadecimal, status, type, name.
-func logLine(ip []byte, port uint16, q *dnswire.Query, status dnsanswer.Status) {
-	b := hex.AppendEncode(make([]byte, 0, 128), ip)
-	for _, n := range []uint16{port, q.ID} {
-		b = append(b, ':')
-		b = hex.AppendEncode(b, binary.BigEndian.AppendUint16(nil, n))
+// write logs the question, if it is one of those.
+func (w *worker) write(from netip.AddrPort, status dnsanswer.Status) {
+	if w.skip++; w.skip < w.config.sample {
+		return
 	}
-	b = append(b, ' ', byte(status), ' ')
-	b = hex.AppendEncode(b, binary.BigEndian.AppendUint16(nil, q.Type))
-	b = append(append(append(b, ' '), dnswire.Text(q.Name)...), '\n')
-	os.Stderr.Write(b)
+	w.skip = 0
+	w.lines = line(w.lines, from, &w.query, status)
+	w.logged++
 }
 
-// warn says on descriptor 2 what went wrong without ending anything.
-func warn(err error) { os.Stderr.WriteString(prog + ": warning: " + err.Error() + "\n") }
+// warn says in the log what went wrong without ending anything.
+func (s *server) warn(err error) { s.say("warning: " + err.Error()) }
+
+// say puts a line of our own into the log.
+func (s *server) say(what string) { s.log.put([]byte(prog+": "+what+"\n"), 1) }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -18,7 +19,6 @@ import (
 const (
 	dataFile  = "data.cdb"
 	lookEvery = 100 * time.Millisecond // between looks for a new data.cdb
-	loadWait  = 50 * time.Millisecond  // a question waits for a new data.cdb; then the old one answers
 )
 
 // version tells one data.cdb from the next.
@@ -28,24 +28,32 @@ type version struct {
 	mtime    time.Time
 }
 
+// mapped is a data.cdb in memory; data is nil where there has been none.
+type mapped struct {
+	data *dnsanswer.Data
+	m    *cdb.Map
+}
+
 // store is data.cdb, mapped. A file that takes its place is used from then on;
-// one that is missing or cannot be read leaves the old one in use.
+// one that is missing or cannot be read leaves the old one in use. Readers take
+// no lock: each says which map it uses, and one that is not current any more is
+// unmapped when no reader says so.
 type store struct {
 	warn    func(error)
-	began   time.Time
-	looked  atomic.Int64 // when data.cdb was last looked at, in ns since began
-	loading sync.Mutex   // guards tried
+	current atomic.Pointer[mapped]
 	tried   version
+	told    string // the last trouble that may pass by itself
+	loads   loads
 
-	mu   sync.RWMutex    // guards what follows; held while an answer reads it
-	data *dnsanswer.Data // nil: none so far
-	m    *cdb.Map
+	mu      sync.Mutex // guards readers
+	readers []*reader
 }
 
 // newStore takes data.cdb of the current folder, if there is one. warn is told
 // of files that cannot be used, once each.
 func newStore(warn func(error)) *store {
-	s := &store{warn: warn, began: time.Now()}
+	s := &store{warn: warn}
+	s.current.Store(&mapped{})
 	if v, err := look(); err != nil {
 		warn(err)
 	} else {
@@ -54,37 +62,12 @@ func newStore(warn func(error)) *store {
 	return s
 }
 
-// use calls fn with the data as they are now.
-func (s *store) use(fn func(*dnsanswer.Data)) {
-	s.refresh()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	fn(s.data)
-}
-
-// refresh takes a new data.cdb, if it is time to look for one.
-func (s *store) refresh() {
-	now, last := int64(time.Since(s.began)), s.looked.Load()
-	if now-last < int64(lookEvery) || !s.looked.CompareAndSwap(last, now) {
-		return
-	}
-	v, err := look()
-	if err != nil || !s.loading.TryLock() {
-		return
-	}
-	if v == s.tried {
-		s.loading.Unlock()
-		return
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer s.loading.Unlock()
-		s.load(v)
-	}()
-	select {
-	case <-done:
-	case <-time.After(loadWait):
+// watch looks for a new data.cdb now and then, for ever.
+func (s *store) watch() {
+	for range time.Tick(lookEvery) {
+		if v, err := look(); err == nil && v != s.tried {
+			s.load(v)
+		}
 	}
 }
 
@@ -98,34 +81,97 @@ func look() (version, error) {
 	return version{uint64(sys.Dev), sys.Ino, st.Size(), st.ModTime()}, nil
 }
 
-// load puts the new data.cdb in the place of the old. The caller holds loading,
-// or is alone.
+// load puts the new data.cdb in the place of the old. One goroutine does.
 func (s *store) load(v version) {
-	s.tried = v
+	began := time.Now()
 	m, err := cdb.Open(dataFile)
 	if err != nil {
-		s.warn(err)
+		s.failed(v, err, errors.Is(err, cdb.ErrCorrupt))
 		return
 	}
 	data, err := open(m)
 	if err != nil {
-		s.warn(fmt.Errorf("%s: %w", dataFile, err))
 		m.Close()
+		s.failed(v, fmt.Errorf("%s: %w", dataFile, err), true)
 		return
 	}
+	s.tried, s.told = v, ""
+	old := s.current.Swap(&mapped{data, m})
+	s.loads.note(began)
+	s.retire(old)
+}
+
+// failed says why a file cannot be used, once. Where it is the file that is
+// wrong, it is not tried again; other trouble may pass.
+func (s *store) failed(v version, err error, lasting bool) {
+	if lasting {
+		s.tried = v
+	} else if s.told == err.Error() {
+		return
+	}
+	s.told = err.Error()
+	s.loads.failed.Add(1)
+	s.warn(err)
+}
+
+// retire unmaps what is not current any more, once nobody reads it.
+func (s *store) retire(old *mapped) {
+	if old.m == nil {
+		return
+	}
+	for s.inUse(old) {
+		time.Sleep(time.Millisecond)
+	}
+	old.m.Close()
+}
+
+func (s *store) inUse(old *mapped) bool {
 	s.mu.Lock()
-	old := s.m
-	s.data, s.m = data, m
-	s.mu.Unlock()
-	if old != nil {
-		old.Close()
+	defer s.mu.Unlock()
+	for _, r := range s.readers {
+		if r.using.Load() == old {
+			return true
+		}
+	}
+	return false
+}
+
+// reader uses the data of a store, in one goroutine at a time.
+type reader struct {
+	s     *store
+	using atomic.Pointer[mapped]
+	_     [64]byte // no line of the processor's cache is shared with another reader
+}
+
+// reader makes one, for good.
+func (s *store) reader() *reader {
+	r := &reader{s: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readers = append(s.readers, r)
+	return r
+}
+
+// take is the data as they are now; they stay until give.
+func (r *reader) take() *dnsanswer.Data {
+	for {
+		v := r.s.current.Load()
+		r.using.Store(v)
+		if r.s.current.Load() == v { // else it may have been unmapped before we said so
+			return v.data
+		}
 	}
 }
+
+func (r *reader) give() { r.using.Store(nil) }
 
 // open reads through m; a file that is cut short meanwhile is an error.
 func open(m *cdb.Map) (data *dnsanswer.Data, err error) {
 	debug.SetPanicOnFault(true)
 	defer recovered(func() { err = cdb.ErrCorrupt })
+	if err := m.Whole(); err != nil {
+		return nil, err
+	}
 	return dnsanswer.Open(m)
 }
 
