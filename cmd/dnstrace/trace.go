@@ -45,6 +45,7 @@ type tracer struct {
 	prefix string // of each line
 
 	addresses map[string][]netip.Addr // by owner
+	numbered  int                     // addresses
 	zones     []delegation
 	byServer  map[string][]string // zones
 	queries   []query
@@ -166,9 +167,10 @@ func (t *tracer) addZone(z delegation) {
 
 func (t *tracer) addAddress(a address) {
 	t.say("A:" + text(a.owner) + ":" + a.ip.String())
-	if !t.first(a, len(t.addresses), maxKnown) || len(t.addresses[a.owner]) >= maxKnown {
+	if !t.first(a, t.numbered, maxKnown) {
 		return
 	}
+	t.numbered++
 	t.addresses[a.owner] = append(t.addresses[a.owner], a.ip)
 	for _, zone := range t.byServer[a.owner] {
 		for _, q := range t.queries {

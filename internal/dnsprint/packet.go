@@ -44,9 +44,13 @@ func Name(dst, packet []byte, pos int) (name []byte, next int, err error) {
 			return dst, 0, ErrProto
 		}
 		dst = append(append(dst, byte(l)), packet[pos:pos+l]...)
-		if pos += l; l == 0 {
-			return dst, max(next, pos), nil
+		if pos += l; l > 0 {
+			continue
 		}
+		if next == 0 {
+			next = pos
+		}
+		return dst, next, nil
 	}
 	return dst, 0, ErrProto
 }
