@@ -62,13 +62,13 @@ func TestForged(t *testing.T) {
 // none.
 func TestOtherSource(t *testing.T) {
 	t.Parallel()
-	for what, at := range map[string]func(f *fake) string{
-		"another port":    func(*fake) string { return "127.0.0.1:0" },
-		"another address": func(f *fake) string { return fmt.Sprintf("127.0.0.2:%d", f.addr.Port()) },
+	for what, at := range map[string]func(port uint32) string{
+		"another port":    func(uint32) string { return "127.0.0.1:0" },
+		"another address": func(port uint32) string { return fmt.Sprintf("127.0.0.2:%d", port) },
 	} {
-		var f *fake
-		f = start(t, func(q []byte, from netip.AddrPort) [][]byte {
-			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at(f))))
+		var port atomic.Uint32
+		f := start(t, func(q []byte, from netip.AddrPort) [][]byte {
+			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at(port.Load()))))
 			if err != nil {
 				t.Error(err)
 				return nil
@@ -78,6 +78,7 @@ func TestOtherSource(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			return one(reply(q, 0, rr("", dnswire.TypeA, good)))
 		}, nil)
+		port.Store(uint32(f.addr.Port()))
 		if got := addresses(client(f), "x.example"); got != "10.0.0.1" {
 			t.Errorf("%s: %s; want 10.0.0.1", what, got)
 		}
@@ -194,14 +195,13 @@ func TestSilence(t *testing.T) {
 	if _, err := (&Client{Times: DefaultTimes(true)}).Ask(name("x.example"), 1); !errors.Is(err, ErrIO) {
 		t.Errorf("no servers: %v; want %v", err, ErrIO)
 	}
-	late := start(t, nil, nil)
 	var n atomic.Int32
-	late.udp = func(q []byte, _ netip.AddrPort) [][]byte {
+	late := start(t, func(q []byte, _ netip.AddrPort) [][]byte {
 		if n.Add(1) == 1 {
 			return nil
 		}
 		return one(reply(q, 0, rr("", dnswire.TypeA, good)))
-	}
+	}, nil)
 	if got := addresses(hurried(late), "x.example"); got != "10.0.0.1" {
 		t.Errorf("an answer in the second round: %s; want 10.0.0.1", got)
 	}
