@@ -36,8 +36,7 @@ func main() {
 		}
 	}
 	if o.Err() != nil {
-		os.Stderr.WriteString("dnsfilter: usage: dnsfilter [ -c concurrency ] [ -l lines ]\n")
-		os.Exit(exit.Temporary) // djb's code
+		usage(o.Opt())
 	}
 	c, err := dnsclient.Recursive(os.Getenv)
 	if err != nil {
@@ -47,6 +46,17 @@ func main() {
 	if err := f.run(os.Stdin, os.Stdout); err != nil {
 		exit.Die(prog, exit.Temporary, fmt.Errorf("unable to copy lines: %w", err))
 	}
+}
+
+// usage says what is wrong with an option, as djb's does, and ends with his
+// code.
+func usage(opt byte) {
+	wrong := "illegal option"
+	if opt == 'c' || opt == 'l' {
+		wrong = "option requires an argument"
+	}
+	fmt.Fprintf(os.Stderr, "dnsfilter: %s -- %c\ndnsfilter: usage: dnsfilter [ -c concurrency ] [ -l lines ]\n", wrong, opt)
+	os.Exit(exit.Temporary)
 }
 
 // bounded is a number from 1 to most.

@@ -31,11 +31,16 @@ type fake struct {
 // start starts one; a nil udp or tcp is silent there.
 func start(t testing.TB, udp func(q []byte, from netip.AddrPort) [][]byte, tcp func(c net.Conn, q []byte)) *fake {
 	t.Helper()
+	return startAt(t, "127.0.0.1:0", udp, tcp)
+}
+
+func startAt(t testing.TB, addr string, udp func(q []byte, from netip.AddrPort) [][]byte, tcp func(c net.Conn, q []byte)) *fake {
+	t.Helper()
 	f := &fake{udp: udp, tcp: tcp}
 	var l *net.TCPListener
 	for tries := 0; ; tries++ {
 		var err error
-		if f.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0"))); err != nil {
+		if f.conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr))); err != nil {
 			t.Fatal(err)
 		}
 		f.addr = f.conn.LocalAddr().(*net.UDPAddr).AddrPort()
