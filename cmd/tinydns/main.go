@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"quill/internal/dnsanswer"
 	"quill/internal/dnsserve"
 	"quill/internal/exit"
 	"quill/internal/privilege"
@@ -39,9 +40,9 @@ func run() error {
 	if err := confine(); err != nil {
 		return err
 	}
-	s := &server{store: newStore(warn), log: os.Getenv("LOG") != "off"}
+	store, log := newStore(warn), os.Getenv("LOG") != "off"
 	os.Stderr.WriteString("starting " + prog + "\n")
-	door := &dnsserve.Server{New: func() dnsserve.Answerer { return s }, Warn: warn}
+	door := &dnsserve.Server{New: func() dnsserve.Answerer { return &server{store, log, dnsanswer.New(dnsanswer.Config{})} }, Warn: warn}
 	door.Serve(socks)
 	<-stop
 	return nil

@@ -15,27 +15,27 @@ import (
 
 // server answers from a store.
 type server struct {
-	store *store
-	log   bool
+	store    *store
+	log      bool
+	composer *dnsanswer.Composer
 }
 
 // Answer appends the answer to a packet to out; nothing where there is nothing
 // to say.
 func (s *server) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byte {
-	ip := from.Addr().Unmap().AsSlice()
 	var q dnswire.Query
-	said, status := s.compose(out, packet, ip, tcp, &q)
+	said, status := s.compose(out, packet, from.Addr(), tcp, &q)
 	if s.log {
-		logLine(ip, from.Port(), &q, status)
+		logLine(from.Addr().Unmap().AsSlice(), from.Port(), &q, status)
 	}
 	return said
 }
 
 // compose has the answer made; SERVFAIL where data.cdb was cut short under us.
-func (s *server) compose(out, packet, ip []byte, tcp bool, q *dnswire.Query) (said []byte, status dnsanswer.Status) {
+func (s *server) compose(out, packet []byte, from netip.Addr, tcp bool, q *dnswire.Query) (said []byte, status dnsanswer.Status) {
 	defer recovered(func() { said, status = dnsanswer.Failure(out, q), '-' })
 	s.store.use(func(d *dnsanswer.Data) {
-		said, status = d.Answer(out, packet, ip, tcp, time.Now(), q)
+		said, status = s.composer.Answer(d, out, packet, from, tcp, time.Now(), q)
 	})
 	return said, status
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -22,9 +21,6 @@ const (
 	loadWait  = 50 * time.Millisecond  // a question waits for a new data.cdb; then the old one answers
 )
 
-// errNoData says that there has been no data.cdb that could be read.
-var errNoData = errors.New("no " + dataFile)
-
 // version tells one data.cdb from the next.
 type version struct {
 	dev, ino uint64
@@ -41,8 +37,8 @@ type store struct {
 	loading sync.Mutex   // guards tried
 	tried   version
 
-	mu   sync.RWMutex // guards what follows; held while an answer reads it
-	data *dnsanswer.Data
+	mu   sync.RWMutex    // guards what follows; held while an answer reads it
+	data *dnsanswer.Data // nil: none so far
 	m    *cdb.Map
 }
 
@@ -50,7 +46,6 @@ type store struct {
 // of files that cannot be used, once each.
 func newStore(warn func(error)) *store {
 	s := &store{warn: warn, began: time.Now()}
-	s.data, _ = dnsanswer.Open(nothing{})
 	if v, err := look(); err != nil {
 		warn(err)
 	} else {
@@ -145,9 +140,3 @@ func recovered(fn func()) {
 		panic(r)
 	}
 }
-
-// nothing is data that cannot be read.
-type nothing struct{}
-
-func (nothing) Each([]byte, func([]byte) bool) error { return errNoData }
-func (nothing) All(func(k, v []byte) bool) error     { return nil }

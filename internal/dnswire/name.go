@@ -132,14 +132,41 @@ func NameLen(b []byte) int {
 // Parent is a name without its first label.
 func Parent(name []byte) []byte { return name[1+int(name[0]):] }
 
-// Lower is a copy of a name in lower case (ASCII alone, RFC 4343).
-func Lower(name []byte) []byte {
-	out := make([]byte, len(name))
-	for i, b := range name {
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
+// LowerByte is a letter in lower case (ASCII alone, RFC 4343), other bytes as
+// they are.
+func LowerByte(b byte) byte {
+	if b-'A' < 26 {
+		b += 'a' - 'A'
+	}
+	return b
+}
+
+// AppendLower appends a name in lower case to out.
+func AppendLower(out, name []byte) []byte {
+	at := len(out)
+	out = append(out, name...)
+	for i, b := range out[at:] {
+		if b-'A' < 26 {
+			out[at+i] = b + ('a' - 'A')
 		}
-		out[i] = b
 	}
 	return out
+}
+
+// Equal says whether two names, or other bytes, are the same but for case.
+func Equal(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, x := range a {
+		if x != b[i] && LowerByte(x) != LowerByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Lower is a copy of a name in lower case (ASCII alone, RFC 4343).
+func Lower(name []byte) []byte {
+	return AppendLower(make([]byte, 0, len(name)), name)
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: ISC
+
+package dnsanswer
+
+import "encoding/binary"
+
+// cdbHeader is the bytes of the pointers to the 256 tables of a cdb.
+const cdbHeader = 256 * 8
+
+const (
+	// maxWork bounds what one answer may cost, in slots of hash tables looked at;
+	// records count recordWork.
+	maxWork    = 1 << 20
+	recordWork = 16
+)
+
+// finder looks keys up in the bytes of a cdb. What it meets there may be
+// anything: it stays inside, and stops.
+type finder struct {
+	b    []byte
+	work int  // that is left
+	bad  bool // offsets or lengths point outside, or there is too much to do
+}
+
+// cursor is a place among the records of a key.
+type cursor struct {
+	key                      []byte
+	hash                     uint32
+	table, slot, slots, left uint32
+}
+
+// look is a cursor before the first record of key.
+func (f *finder) look(key []byte) cursor {
+	h := uint32(5381)
+	for _, b := range key {
+		h = h<<5 + h ^ uint32(b)
+	}
+	if len(f.b) < cdbHeader {
+		f.bad = true
+		return cursor{}
+	}
+	at := f.b[h&255*8:]
+	k := cursor{key: key, hash: h, table: binary.LittleEndian.Uint32(at), slots: binary.LittleEndian.Uint32(at[4:])}
+	if k.slots == 0 {
+		return k
+	}
+	if uint64(k.table)+uint64(k.slots)*8 > uint64(len(f.b)) {
+		f.bad = true
+		return cursor{}
+	}
+	k.slot, k.left = h>>8%k.slots, k.slots
+	return k
+}
+
+// next is the next record's value, and where in the data it is.
+func (f *finder) next(k *cursor) (val []byte, at uint32, ok bool) {
+	for k.left > 0 {
+		s := f.b[uint64(k.table)+uint64(k.slot)*8:]
+		hash, pos := binary.LittleEndian.Uint32(s), uint64(binary.LittleEndian.Uint32(s[4:]))
+		if pos == 0 {
+			break
+		}
+		k.left--
+		if k.slot++; k.slot == k.slots {
+			k.slot = 0
+		}
+		if f.work--; f.work < 0 {
+			f.bad = true
+			break
+		}
+		if hash != k.hash {
+			continue
+		}
+		f.work -= recordWork
+		if pos+8 > uint64(len(f.b)) {
+			f.bad = true
+			break
+		}
+		r := f.b[pos:]
+		key, size := uint64(binary.LittleEndian.Uint32(r)), uint64(binary.LittleEndian.Uint32(r[4:]))
+		if 8+key+size > uint64(len(r)) {
+			f.bad = true
+			break
+		}
+		if string(r[8:8+key]) == string(k.key) {
+			return r[8+key : 8+key+size], uint32(pos + 8 + key), true
+		}
+	}
+	k.left = 0
+	return nil, 0, false
+}
