@@ -55,11 +55,15 @@ func client(s string) (netip.Addr, bool) {
 
 // run prints the answer to a question from this client.
 func run(kind uint16, name string, from netip.Addr) error {
+	djb, err := classic()
+	if err != nil {
+		return err
+	}
 	q, err := dnswire.Name(name)
 	if err != nil {
 		return fmt.Errorf("unable to parse: %w", err)
 	}
-	answer, err := answer(q, kind, from)
+	answer, err := ask(q, kind, from, djb)
 	if err != nil {
 		return err
 	}
@@ -73,24 +77,39 @@ func run(kind uint16, name string, from netip.Addr) error {
 	return err
 }
 
-// answer is what tinydns would say over TCP, where nothing is cut; nothing
-// where it would keep silent.
-func answer(name []byte, kind uint16, from netip.Addr) ([]byte, error) {
+// classic says whether ANSWERS asks for djb's answers.
+func classic() (bool, error) {
+	switch v := os.Getenv("ANSWERS"); v {
+	case "", "rfc":
+		return false, nil
+	case "djb":
+		return true, nil
+	default:
+		return false, fmt.Errorf("$ANSWERS is %q; it must be rfc or djb", v)
+	}
+}
+
+// ask is what tinydns would say over TCP, where nothing is cut; nothing where it
+// would keep silent. djb's program is silent where there is no data.cdb, too.
+func ask(name []byte, kind uint16, from netip.Addr, djb bool) ([]byte, error) {
 	m, err := cdb.Open("data.cdb")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("unable to open data.cdb: file does not exist; make it by tinydns-data, and go to its folder")
-	}
-	if err != nil {
+	var d *dnsanswer.Data
+	switch {
+	case errors.Is(err, os.ErrNotExist) && djb:
+	case errors.Is(err, os.ErrNotExist):
+		return nil, errors.New("unable to open data.cdb: file does not exist; tinydns-data makes it, in the folder where it stands")
+	case err != nil:
 		return nil, fmt.Errorf("unable to open data.cdb: %w", err)
-	}
-	defer m.Close()
-	d, err := dnsanswer.Open(m)
-	if err != nil {
-		return nil, fmt.Errorf("unable to read data.cdb: %w", err)
+	default:
+		defer m.Close()
+		if d, err = dnsanswer.Open(m); err != nil {
+			return nil, fmt.Errorf("unable to read data.cdb: %w", err)
+		}
 	}
 	question := []byte{0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 	question = append(append(question, name...), byte(kind>>8), byte(kind), 0, dnswire.ClassIN)
 	var q dnswire.Query
-	out, _ := d.Answer(nil, question, from.AsSlice(), true, time.Now(), &q)
-	return append([]byte(nil), out...), nil
+	tcp := !djb || kind != dnswire.TypeAXFR // djb's tinydns has no transfers; axfrdns, over TCP, does not answer those
+	out, _ := dnsanswer.New(dnsanswer.Config{DJB: djb}).Answer(d, nil, question, from, tcp, time.Now(), &q)
+	return out, nil
 }
