@@ -14,7 +14,7 @@ import (
 // Limits of a trace: a server could lead it on for ever.
 const (
 	maxKnown = 4096  // servers, addresses, and names to ask for, each
-	maxTasks = 65536 // questions
+	maxTasks = 20000 // questions
 )
 
 const slow = time.Second
@@ -43,6 +43,8 @@ type tracer struct {
 	out    *bufio.Writer
 	ask    func(server netip.Addr, name []byte, kind uint16) ([]byte, error)
 	prefix string // of each line
+	known  int    // limits: maxKnown
+	most   int    // and maxTasks
 
 	addresses map[string][]netip.Addr // by owner
 	numbered  int                     // addresses
@@ -55,7 +57,7 @@ type tracer struct {
 }
 
 func newTracer(out *bufio.Writer, ask func(netip.Addr, []byte, uint16) ([]byte, error)) *tracer {
-	return &tracer{out: out, ask: ask, prefix: "0:.:.:start:", addresses: make(map[string][]netip.Addr), byServer: make(map[string][]string), seen: make(map[any]bool)}
+	return &tracer{out: out, ask: ask, prefix: "0:.:.:start:", known: maxKnown, most: maxTasks, addresses: make(map[string][]netip.Addr), byServer: make(map[string][]string), seen: make(map[any]bool)}
 }
 
 // trace asks until there is nothing new to ask.
@@ -111,11 +113,11 @@ func (t *tracer) say(line string) {
 
 // first says whether something is new, and remembers it; beyond the limit
 // nothing is.
-func (t *tracer) first(what any, known, limit int) bool {
+func (t *tracer) first(what any, have, limit int) bool {
 	if t.seen[what] {
 		return false
 	}
-	if known >= limit {
+	if have >= limit {
 		if !t.full {
 			t.full = true
 			t.say("ALERT:too many servers; some are left out from here on")
@@ -129,13 +131,13 @@ func (t *tracer) first(what any, known, limit int) bool {
 // addTask asks a server of a zone for a name below it. The root, our artificial
 // host, is not asked for.
 func (t *tracer) addTask(k task) {
-	if k.name != "\x00" && t.first(k, len(t.tasks), maxTasks) {
+	if k.name != "\x00" && t.first(k, len(t.tasks), t.most) {
 		t.tasks = append(t.tasks, k)
 	}
 }
 
 func (t *tracer) addQuery(q query) {
-	if !t.first(q, len(t.queries), maxKnown) {
+	if !t.first(q, len(t.queries), t.known) {
 		return
 	}
 	t.queries = append(t.queries, q)
@@ -150,7 +152,7 @@ func (t *tracer) addQuery(q query) {
 
 func (t *tracer) addZone(z delegation) {
 	t.say("NS:" + text(z.zone) + ":" + text(z.server))
-	if !t.first(z, len(t.zones), maxKnown) {
+	if !t.first(z, len(t.zones), t.known) {
 		return
 	}
 	t.addQuery(query{z.server, dnswire.TypeA})
@@ -167,7 +169,7 @@ func (t *tracer) addZone(z delegation) {
 
 func (t *tracer) addAddress(a address) {
 	t.say("A:" + text(a.owner) + ":" + a.ip.String())
-	if !t.first(a, t.numbered, maxKnown) {
+	if !t.first(a, t.numbered, t.known) {
 		return
 	}
 	t.numbered++
