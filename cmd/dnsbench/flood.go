@@ -125,14 +125,26 @@ func parse(args []string) (*options, error) {
 func run(o *options) (*outcome, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	e, err := newEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	return e.measure()
+}
+
+// newEngine draws the questions and opens the sockets.
+func newEngine(o *options) (*engine, error) {
 	e := &engine{o: o, p: pack(o.names, o.edns), began: time.Now(), free: make([]uint16, 0, maxWindow)}
 	e.in, e.out = newBatch(maxWindow, true, false), newBatch(max(sendBatch, o.window), false, false)
 	for range o.sockets {
 		fd, err := connected(o.to)
 		if err != nil {
+			e.close()
 			return nil, err
 		}
-		defer syscall.Close(fd)
 		l := lane{fd: fd, bits: openBits}
 		if !o.open {
 			l.bits = 8
@@ -140,9 +152,14 @@ func run(o *options) (*outcome, error) {
 		l.slots = make([]slot, 1<<l.bits)
 		e.lanes = append(e.lanes, l)
 	}
-	runtime.GC()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	return e.measure()
+	return e, nil
+}
+
+// close closes the sockets.
+func (e *engine) close() {
+	for i := range e.lanes {
+		syscall.Close(e.lanes[i].fd)
+	}
 }
 
 // measure runs the loop twice: to warm up, and for what counts.
