@@ -56,7 +56,7 @@ root() { [ "$(id -u)" = 0 ]; }
 ours() {
   local name=$1 log=$2; shift 2
   at[$name]=$(port_free 127.0.53.1)
-  launch "$name" "$log" env "$@" ROOT="$work/ours" IP=127.0.53.1 PORT="${at[$name]#*:}" UID=65534 GID=65534 "$bin/tinydns"
+  launch "$name" "$log" env "$@" RATELIMIT=off ROOT="$work/ours" IP=127.0.53.1 PORT="${at[$name]#*:}" UID=65534 GID=65534 "$bin/tinydns"
 }
 
 nsd_start() {
