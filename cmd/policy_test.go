@@ -52,7 +52,7 @@ func packages(t *testing.T) []pkg {
 // kinds of packages (docs/decisions/engines.md): engines are pure, ground is
 // one part of Unix each, stores keep files.
 var (
-	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsrbl", "dnsreply", "dnswall", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
 	stores  = []string{"quill/maildir", "quill/queue"}
 )
 
@@ -60,10 +60,10 @@ var (
 // at all. Do not change this to make a build pass: bring a page in
 // docs/decisions.
 var doors = map[string][]string{
-	"github.com/emersion/go-maildir": {"quill/maildir", "quill/internal/lab"},                                                               // Maildir names and flags
-	"github.com/miekg/dns":           {"quill/internal/resolve", "quill/internal/dnsdata", "quill/internal/dnsanswer", "quill/cmd/tinydns"}, // DNS where speed is not the point
-	"github.com/urfave/cli/v2":       {"quill/cmd/quill"},                                                                                   // the administrator's command only
-	"golang.org/x/crypto/argon2":     {"quill/internal/checkpw"},                                                                            // password hashes
+	"github.com/emersion/go-maildir": {"quill/maildir", "quill/internal/lab"},                                                                                                                                                           // Maildir names and flags
+	"github.com/miekg/dns":           {"quill/internal/resolve", "quill/internal/dnsdata", "quill/internal/dnsanswer", "quill/internal/dnsrbl", "quill/internal/dnswall", "quill/cmd/tinydns", "quill/cmd/rbldns", "quill/cmd/walldns"}, // DNS where speed is not the point
+	"github.com/urfave/cli/v2":       {"quill/cmd/quill"},                                                                                                                                                                               // the administrator's command only
+	"golang.org/x/crypto/argon2":     {"quill/internal/checkpw"},                                                                                                                                                                        // password hashes
 }
 
 // only says which of our packages may import one that is not for everybody.
@@ -79,7 +79,7 @@ var testDoors = map[string][]string{
 // noNet is the programs that get sockets as descriptors and must not be able to
 // open one by package net.
 var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
-	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data"}
+	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data", "rbldns-data", "tinydns-conf", "rbldns-conf", "walldns-conf"}
 
 // TestImportPolicy holds the tree's layers apart.
 func TestImportPolicy(t *testing.T) {

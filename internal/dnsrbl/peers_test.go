@@ -165,6 +165,9 @@ func TestPeerAnswers(t *testing.T) {
 			seen[kind]++
 		}
 		t.Logf("base %q: %v", c.base, seen)
+		if len(seen) < 6 {
+			t.Errorf("base %q: only %v; the questions say little", c.base, seen)
+		}
 	}
 }
 

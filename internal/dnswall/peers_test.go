@@ -37,4 +37,7 @@ func TestPeerAnswers(t *testing.T) {
 		seen[kind]++
 	}
 	t.Logf("%v", seen)
+	if len(seen) < 6 {
+		t.Errorf("only %v; the questions say little", seen)
+	}
 }
