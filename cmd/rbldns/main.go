@@ -22,15 +22,15 @@ func main() {
 		exit.Usage(prog + " (its options are in the environment: IP, PORT, ROOT, UID, GID, BASE, NS, ANSWERS, LOG)")
 	}
 	p := &dnsdaemon.Program{Name: prog, Files: []string{"."}}
-	p.Engine = func() (dnsdaemon.Engine, error) { return newServer(p.Warn) }
+	data := newStore(p.Warn)
+	p.Engine, p.Begin = func() (dnsdaemon.Engine, error) { return newServer(data) }, data.first
 	if err := p.Run(); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 }
 
-// newServer is the server as the environment wants it. warn is told of trouble
-// with data.cdb.
-func newServer(warn func(error)) (*server, error) {
+// newServer is the server as the environment wants it.
+func newServer(data *store) (*server, error) {
 	base, set := os.LookupEnv("BASE")
 	if !set {
 		return nil, errors.New("$BASE not set: it names the zone of the list")
@@ -48,5 +48,5 @@ func newServer(warn func(error)) (*server, error) {
 		return nil, err
 	}
 	zone := dnsreply.Zone{Base: dnswire.Lower(name), Servers: servers}
-	return &server{list: &dnsrbl.List{Zone: zone, Old: old}, store: newStore(warn)}, nil
+	return &server{list: &dnsrbl.List{Zone: zone, Old: old}, store: data}, nil
 }

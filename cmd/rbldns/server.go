@@ -52,14 +52,16 @@ type store struct {
 	warned string
 }
 
+// newStore is data.cdb of the folder that is the current one when it is used. warn
+// is told of trouble.
 func newStore(warn func(error)) *store {
 	s := &store{live: cdb.NewLive(dataFile), warn: warn}
 	s.live.Fresh = lookEvery
-	if err := s.use(func(*cdb.Map, uint32) {}); err != nil {
-		s.trouble(err)
-	}
 	return s
 }
+
+// first looks whether there are data, so that trouble is told at once.
+func (s *store) first() { s.use(func(*cdb.Map, uint32) {}) }
 
 // use calls fn with the data as they were within lookEvery. It is an error, told
 // once, that they cannot be read; also where data.cdb is cut short under us.

@@ -32,8 +32,9 @@ type Engine interface {
 // Program is a server.
 type Program struct {
 	Name   string
-	Files  []string // what it goes on reading, below ROOT
-	Engine func() (Engine, error)
+	Files  []string               // what it goes on reading, below ROOT
+	Engine func() (Engine, error) // reads the environment, and no file yet
+	Begin  func()                 // where it is not nil: called in ROOT, before the first question
 }
 
 // Run answers questions until it is told to end.
@@ -41,6 +42,10 @@ func (p *Program) Run() error {
 	signal.Ignore(syscall.SIGPIPE) // answers matter more than a log that nobody reads
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	e, err := p.Engine()
+	if err != nil {
+		return err
+	}
 	socks, err := dnsserve.Open()
 	if err != nil {
 		return err
@@ -48,9 +53,8 @@ func (p *Program) Run() error {
 	if err := p.confine(); err != nil {
 		return err
 	}
-	e, err := p.Engine()
-	if err != nil {
-		return err
+	if p.Begin != nil {
+		p.Begin()
 	}
 	os.Stderr.WriteString("starting " + p.Name + "\n")
 	door := &dnsserve.Server{New: func() dnsserve.Answerer { return &answerer{e, os.Getenv("LOG") != "off"} }, Warn: p.Warn}

@@ -21,6 +21,7 @@ type Source interface {
 // IPv6, keys of 16 bytes and 1, and lengthsKey for the lengths that they have.
 const (
 	lengthsKey  = "ipv6"
+	maxLengths  = 129
 	shortest    = 8 // of IPv4 that is looked for
 	defaultData = "\x7f\x00\x00\x02Listed $"
 )
@@ -43,7 +44,7 @@ func listed4(src Source, ip [4]byte) (bool, error) {
 // there are none.
 func lengths6(src Source) ([]byte, error) {
 	val, _, err := src.Value([]byte(lengthsKey))
-	return val, err
+	return val[:min(len(val), maxLengths)], err
 }
 
 // listed6 says whether a prefix of an address is there, of one of these lengths.
