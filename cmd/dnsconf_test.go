@@ -160,3 +160,44 @@ func TestDNSServices(t *testing.T) {
 		})
 	}
 }
+
+// TestDNSScripts: the run scripts of etc/service for the small servers, beside
+// those that a lab runs.
+func TestDNSScripts(t *testing.T) {
+	for _, s := range dnsServices()[1:] {
+		t.Run(s.name, func(t *testing.T) {
+			const ip = "127.0.0.54"
+			home := t.TempDir()
+			open(t, home)
+			root := filepath.Join(home, s.name)
+			if err := os.MkdirAll(filepath.Join(home, "bin"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(root, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(home, "bin/id"), []byte("#!/bin/sh\ncase $2 in quilldns) echo 61203;; *) exec /usr/bin/id \"$@\";; esac\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if s.data != "" {
+				if err := os.WriteFile(filepath.Join(root, "data"), []byte(s.data), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				run(t, "", "/bin/sh", "-c", "cd "+root+" && exec "+s.name+"-data")
+			}
+			port := freeDNSPort(t, ip)
+			t.Setenv("PATH", filepath.Join(home, "bin")+":"+os.Getenv("PATH"))
+			for name, value := range map[string]string{"QMAILHOME": home, "IP": ip, "PORT": port, "BASE": strings.Join(s.more, "")} {
+				t.Setenv(name, value)
+			}
+			dir, err := filepath.Abs("../etc/service/" + s.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.run(t, dir)
+			if got := s.answer(t, net.JoinHostPort(ip, port)); !strings.HasSuffix(got, s.reply) {
+				t.Errorf("answer %q; want one that ends with %q", got, s.reply)
+			}
+		})
+	}
+}
