@@ -6,8 +6,6 @@
 package dnsdaemon
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -57,7 +55,13 @@ func (p *Program) Run() error {
 		p.Begin()
 	}
 	os.Stderr.WriteString("starting " + p.Name + "\n")
-	door := &dnsserve.Server{New: func() dnsserve.Answerer { return &answerer{e, os.Getenv("LOG") != "off"} }, Warn: p.Warn}
+	a := &answerer{e: e}
+	if os.Getenv("LOG") != "off" {
+		a.log = newLogger(p.Name, os.Stderr)
+		go a.log.run()
+		defer a.log.end()
+	}
+	door := &dnsserve.Server{New: func() dnsserve.Answerer { return a }, Warn: p.Warn}
 	door.Serve(socks)
 	<-stop
 	return nil
@@ -120,30 +124,18 @@ func (p *Program) confine() error {
 	})
 }
 
-// answerer joins an engine to the sockets and the log.
+// answerer joins an engine to the sockets and the log; many goroutines use it.
 type answerer struct {
 	e   Engine
-	log bool
+	log *logger // nil: none
 }
 
 // Answer implements dnsserve.Answerer.
 func (a *answerer) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byte {
 	var q dnswire.Query
 	said, status := a.e.Answer(out, packet, tcp, &q)
-	if a.log {
-		os.Stderr.Write(logLine(from, &q, status))
+	if a.log != nil {
+		a.log.put(logLine(from, &q, status))
 	}
 	return said
-}
-
-// logLine is djb's: address, port and id in hexadecimal, status, type, name.
-func logLine(from netip.AddrPort, q *dnswire.Query, status byte) []byte {
-	b := hex.AppendEncode(make([]byte, 0, 128), from.Addr().Unmap().AsSlice())
-	for _, n := range []uint16{from.Port(), q.ID} {
-		b = append(b, ':')
-		b = hex.AppendEncode(b, binary.BigEndian.AppendUint16(nil, n))
-	}
-	b = append(b, ' ', status, ' ')
-	b = hex.AppendEncode(b, binary.BigEndian.AppendUint16(nil, q.Type))
-	return append(append(append(b, ' '), dnswire.Text(q.Name)...), '\n')
 }

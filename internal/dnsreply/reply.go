@@ -46,6 +46,8 @@ func Answer(out, packet []byte, tcp bool, q *dnswire.Query, find func(*dnswire.Q
 		return refuse(out, q, verdict, dnswire.EdeNone), 'I'
 	case verdict != dnswire.Accept:
 		return refuse(out, q, verdict, dnswire.EdeNone), '/'
+	case q.Name == nil: // a question for a cookie alone (RFC 7873 §5.4), which we have none of
+		return refuse(out, q, dnswire.RcodeFormErr, dnswire.EdeNone), '/'
 	case q.Class != dnswire.ClassIN:
 		return refuse(out, q, dnswire.RcodeRefused, dnswire.EdeNone), 'C'
 	case q.Type == dnswire.TypeOPT:
