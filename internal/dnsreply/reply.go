@@ -78,7 +78,7 @@ func Answer(out, packet []byte, tcp bool, q *dnswire.Query, find func(*dnswire.Q
 
 // refuse is an answer without records, with an extended error for who speaks
 // EDNS.
-func refuse(out []byte, q *dnswire.Query, rcode int, ede uint16) []byte {
+func refuse(out []byte, q *dnswire.Query, rcode int, ede int) []byte {
 	m := message{rcode: rcode, ede: ede}
 	return m.write(out, q)
 }
@@ -86,7 +86,7 @@ func refuse(out []byte, q *dnswire.Query, rcode int, ede uint16) []byte {
 // message is one to be written.
 type message struct {
 	rcode              int
-	ede                uint16
+	ede                int
 	flags              uint16
 	answers, authority []Record
 }
@@ -142,7 +142,7 @@ func (m *message) opt(out []byte, q *dnswire.Query) []byte {
 	if m.ede == dnswire.EdeNone {
 		return be.AppendUint16(out, 0)
 	}
-	for _, n := range []uint16{6, 15, 2, m.ede} { // RDLEN, option, its length, code (RFC 8914)
+	for _, n := range []uint16{6, 15, 2, uint16(m.ede)} { // RDLEN, option, its length, code (RFC 8914)
 		out = be.AppendUint16(out, n)
 	}
 	return out
