@@ -67,7 +67,7 @@ func Answer(out, packet []byte, tcp bool, q *dnswire.Query, find func(*dnswire.Q
 	if !tcp {
 		limit = q.Size
 	}
-	m := message{rcode: r.Rcode, flags: dnswire.FlagAA, answers: r.Answers, authority: r.Authority}
+	m := message{rcode: r.Rcode, ede: dnswire.EdeNone, flags: dnswire.FlagAA, answers: r.Answers, authority: r.Authority}
 	said := m.write(out, q)
 	if len(said)-len(out) > limit { // RFC 2181 §9
 		m.flags, m.answers, m.authority = m.flags|dnswire.FlagTC, nil, nil
