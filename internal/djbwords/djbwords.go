@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 
-// Package djbwords says why the system refused something in the words of djb's
-// programs, where those are others than the system's own.
+// Package djbwords says the system's errors in the words of djb's programs, for
+// programs that owe their users the same messages.
 package djbwords
 
 import (
@@ -9,53 +9,31 @@ import (
 	"syscall"
 )
 
-// Trouble is what could not be done and why; nil where err is nil.
-func Trouble(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(what + ": " + Why(err))
+// words are djb's words for the system's errors; what he has none for is
+// "unknown error".
+var words = map[syscall.Errno]string{
+	syscall.EINTR: "interrupted system call", syscall.ENOMEM: "out of memory", syscall.ENOENT: "file does not exist",
+	syscall.ETXTBSY: "text busy", syscall.EIO: "input/output error", syscall.EEXIST: "file already exists",
+	syscall.ETIMEDOUT: "timed out", syscall.EAGAIN: "temporary failure", syscall.EPIPE: "broken pipe",
+	syscall.EPERM: "permission denied", syscall.EACCES: "access denied", syscall.ENXIO: "device not configured",
+	syscall.EPROTO: "protocol error", syscall.EISDIR: "is a directory", syscall.EBADF: "file descriptor not open",
+	syscall.EBUSY: "device busy", syscall.EXDEV: "cross-device link", syscall.ENODEV: "device does not support operation",
+	syscall.ENOTDIR: "not a directory", syscall.EINVAL: "invalid argument", syscall.ENFILE: "system cannot open more files",
+	syscall.EMFILE: "process cannot open more files", syscall.EFBIG: "file too big", syscall.ENOSPC: "out of disk space",
+	syscall.ESPIPE: "unseekable descriptor", syscall.EROFS: "read-only file system", syscall.EMLINK: "too many links",
+	syscall.ELOOP: "symbolic link loop", syscall.ENAMETOOLONG: "file name too long", syscall.EDQUOT: "disk quota exceeded",
+	syscall.ESTALE: "stale NFS file handle",
 }
 
-// Why is the reason alone, without the path and the call that Go names.
-func Why(err error) string {
+// Of is why err happened: the words for the system's error in it, or err's own
+// where there is none.
+func Of(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
 		return err.Error()
 	}
-	if w := words(errno); w != "" {
+	if w, ok := words[errno]; ok {
 		return w
 	}
-	return errno.Error()
-}
-
-// words are djb's for an error; "" where they are the system's.
-func words(errno syscall.Errno) string {
-	switch errno {
-	case syscall.ENOENT:
-		return "file does not exist"
-	case syscall.EEXIST:
-		return "file already exists"
-	case syscall.ENOMEM:
-		return "out of memory"
-	case syscall.ENOSPC:
-		return "out of disk space"
-	case syscall.EPERM:
-		return "permission denied"
-	case syscall.EACCES:
-		return "access denied"
-	case syscall.EBUSY:
-		return "device busy"
-	case syscall.EXDEV:
-		return "cross-device link"
-	case syscall.ENFILE:
-		return "system cannot open more files"
-	case syscall.EMFILE:
-		return "process cannot open more files"
-	case syscall.EFBIG:
-		return "file too big"
-	case syscall.ELOOP:
-		return "symbolic link loop"
-	}
-	return ""
+	return "unknown error"
 }
