@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"quill/internal/cdb"
-	"quill/internal/djbwords"
 	"quill/internal/dnsrbl"
 	"quill/internal/exit"
 	"quill/internal/safefile"
@@ -52,7 +51,7 @@ func open(path string) (*os.File, error) {
 		return os.Stdin, nil
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	return f, djbwords.Trouble(opening+path, err)
+	return f, trouble(opening+path, err)
 }
 
 // compile writes data.tmp, syncs it, and moves it to data.cdb; on any error the
@@ -65,38 +64,38 @@ func compile() error {
 	defer in.Close()
 	out, err := os.OpenFile("data.tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
-		return djbwords.Trouble(creating, err)
+		return trouble(creating, err)
 	}
 	err = write(out, in)
 	if cerr := out.Close(); err == nil {
-		err = djbwords.Trouble(creating, cerr)
+		err = trouble(creating, cerr)
 	}
 	if err != nil {
 		return err
 	}
 	if err := os.Rename("data.tmp", "data.cdb"); err != nil {
-		return djbwords.Trouble(moving, err)
+		return trouble(moving, err)
 	}
-	return djbwords.Trouble(moving, safefile.SyncDir("."))
+	return trouble(moving, safefile.SyncDir("."))
 }
 
 // write compiles in to out and syncs it.
 func write(out *os.File, in io.Reader) error {
 	w := cdb.NewWriter(out)
-	put := func(key, val []byte) error { return djbwords.Trouble(creating, w.Put(key, val)) }
+	put := func(key, val []byte) error { return trouble(creating, w.Put(key, val)) }
 	if err := dnsrbl.Compile(in, put); err != nil {
 		return read(err)
 	}
 	if err := w.Finish(); err != nil {
-		return djbwords.Trouble(creating, err)
+		return trouble(creating, err)
 	}
-	return djbwords.Trouble(creating, out.Sync())
+	return trouble(creating, out.Sync())
 }
 
 // read says in djb's words that a line could not be read from its file.
 func read(err error) error {
 	if errors.Is(err, dnsrbl.ErrRead) {
-		return djbwords.Trouble(reading, err)
+		return trouble(reading, err)
 	}
 	return err
 }

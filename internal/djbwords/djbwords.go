@@ -25,14 +25,6 @@ var words = map[syscall.Errno]string{
 	syscall.ESTALE: "stale NFS file handle",
 }
 
-// Trouble is what could not be done and why; nil where err is nil.
-func Trouble(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(what + ": " + Of(err))
-}
-
 // Of is why err happened: the words for the system's error in it, or err's own
 // where there is none.
 func Of(err error) string {

@@ -61,14 +61,14 @@ type Folder struct {
 func New(path string) (*Folder, error) {
 	syscall.Umask(0o022)
 	if err := os.Mkdir(path, 0o700); err != nil {
-		return nil, djbwords.Trouble("unable to create "+path, err)
+		return nil, trouble("unable to create "+path, err)
 	}
 	if err := os.Chmod(path, topDir); err != nil {
-		return nil, djbwords.Trouble("unable to set mode of "+path, err)
+		return nil, trouble("unable to set mode of "+path, err)
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, djbwords.Trouble("unable to switch to "+path, err)
+		return nil, trouble("unable to switch to "+path, err)
 	}
 	return &Folder{path: path, root: root}, nil
 }
@@ -76,7 +76,7 @@ func New(path string) (*Folder, error) {
 // fail keeps the first error about a name in the folder.
 func (f *Folder) fail(name string, err error) {
 	if f.err == nil {
-		f.err = djbwords.Trouble("unable to create "+f.path+"/"+name, err)
+		f.err = trouble("unable to create "+f.path+"/"+name, err)
 	}
 }
 
@@ -148,4 +148,12 @@ func Lookup(name string) (Account, error) {
 	uid, err1 := strconv.Atoi(u.Uid)
 	gid, err2 := strconv.Atoi(u.Gid)
 	return Account{uid, gid}, errors.Join(err1, err2)
+}
+
+// trouble is what could not be done and why, in djb's words; nil where err is nil.
+func trouble(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(what + ": " + djbwords.Of(err))
 }
