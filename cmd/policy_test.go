@@ -52,7 +52,7 @@ func packages(t *testing.T) []pkg {
 // kinds of packages (docs/decisions/engines.md): engines are pure, ground is
 // one part of Unix each, stores keep files.
 var (
-	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsprint", "dnswire", "dotqmail", "header", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
 	stores  = []string{"quill/maildir", "quill/queue"}
 )
 
@@ -79,7 +79,7 @@ var testDoors = map[string][]string{
 // noNet is the programs that get sockets as descriptors and must not be able to
 // open one by package net.
 var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
-	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data"}
+	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data", "tinydns-get", "dnstracesort", "random-ip"}
 
 // TestImportPolicy holds the tree's layers apart.
 func TestImportPolicy(t *testing.T) {
