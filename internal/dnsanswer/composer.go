@@ -79,6 +79,9 @@ type Composer struct {
 	sets      []set
 	answers   int // of sets; the others are authority
 	data      []ref
+	full      bool // a set has more records than go into any message
+	tabled    bool // table is of the set that is gathered
+	table     [2 * maxRecords]uint16
 	ttl       uint32 // of the set that is gathered
 	mem       []byte
 	apex      ref // of the zone that answered last, in lower case
@@ -95,7 +98,7 @@ type Composer struct {
 // time.
 func New(cfg Config) *Composer {
 	return &Composer{
-		cfg: cfg, opt: dnswire.Reply{NSID: cfg.NSID, Cookies: cfg.Cookies}, sets: make([]set, 0, 32), data: make([]ref, 0, maxRecords+16), mem: make([]byte, 0, 4096),
+		cfg: cfg, opt: dnswire.Reply{NSID: cfg.NSID, Cookies: cfg.Cookies}, sets: make([]set, 0, 32), data: make([]ref, 0, 64), mem: make([]byte, 0, 4096),
 		hosts: make([]ref, 0, 64), owners: make([]int, 0, 64),
 	}
 }
@@ -106,9 +109,19 @@ func New(cfg Config) *Composer {
 // means that there are none: SERVFAIL, or of DJB silence.
 func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
 	c.begin(d, from, tcp, now, q)
+	said, status := out, Status(0)
 	if c.cfg.DJB {
-		return c.answerDJB(out, packet)
+		said, status = c.answerDJB(out, packet)
+	} else {
+		said, status = c.reply(out, packet)
 	}
+	c.d, c.b = nil, nil // their memory may go
+	return said, status
+}
+
+// reply is Answer by today's RFCs.
+func (c *Composer) reply(out, packet []byte) ([]byte, Status) {
+	q := c.q
 	verdict := dnswire.Parse(packet, q)
 	switch {
 	case verdict == dnswire.Drop:
@@ -121,7 +134,7 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), '/'
 	case q.Name == nil && q.Cookie == dnswire.CookieNone:
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), '/'
-	case q.Cookie == dnswire.CookieBad && !tcp:
+	case q.Cookie == dnswire.CookieBad && !c.tcp:
 		return c.refuse(out, dnswire.RcodeBadCookie, dnswire.EdeNone), 'I'
 	case q.Name == nil:
 		return c.refuse(out, dnswire.RcodeOK, dnswire.EdeNone), '+'
@@ -129,9 +142,9 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 		return c.refuse(out, dnswire.RcodeRefused, dnswire.EdeNotSupported), 'C'
 	case q.Type == dnswire.TypeOPT || q.Type == dnswire.TypeTSIG || q.Type == 0:
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), 'I'
-	case q.Type == dnswire.TypeAXFR || q.Type == dnswire.TypeIXFR && tcp:
+	case q.Type == dnswire.TypeAXFR || q.Type == dnswire.TypeIXFR && c.tcp:
 		return c.refuse(out, dnswire.RcodeRefused, dnswire.EdeProhibited), 'I'
-	case d == nil:
+	case c.d == nil:
 		return c.refuse(out, dnswire.RcodeServFail, dnswire.EdeNotReady), '-'
 	}
 	c.compose()
@@ -160,7 +173,7 @@ func (c *Composer) begin(d *Data, from netip.Addr, tcp bool, now time.Time, q *d
 
 // forget drops the answer.
 func (c *Composer) forget() {
-	c.rcode, c.aa, c.foreign, c.referral, c.answers, c.apex, c.sawNS = dnswire.RcodeOK, true, false, false, 0, ref{}, false
+	c.rcode, c.aa, c.foreign, c.referral, c.answers, c.apex, c.sawNS, c.full = dnswire.RcodeOK, true, false, false, 0, ref{}, false, false
 	c.sets, c.data, c.mem, c.hosts, c.owners = c.sets[:0], c.data[:0], c.mem[:0], c.hosts[:0], c.owners[:0]
 }
 

@@ -25,7 +25,11 @@ const (
 // (one, with its port), else DNSCACHEIP, else resolv.conf(5), else 127.0.0.1.
 func Recursive(getenv func(string) string) (*Client, error) {
 	c := &Client{Recursive: true, EDNS: true, Times: DefaultTimes(true)}
-	if one, err := netip.ParseAddrPort(getenv("QUILLDNS")); err == nil {
+	if v := getenv("QUILLDNS"); v != "" {
+		one, err := netip.ParseAddrPort(v)
+		if err != nil {
+			return nil, fmt.Errorf("$QUILLDNS is %q; it must be an address and a port, as 127.0.0.1:53", v)
+		}
 		c.Servers = []netip.AddrPort{one}
 		return c, nil
 	}
@@ -108,7 +112,11 @@ func nameservers(text string) (out []netip.AddrPort) {
 		if !ok {
 			continue
 		}
-		word = strings.TrimSpace(word)
+		words := strings.Fields(word)
+		if len(words) == 0 {
+			continue
+		}
+		word = words[0]
 		ip, _, ok := dnsprint.IP4(word)
 		if !ok {
 			var err error

@@ -44,10 +44,19 @@ func TestRecursive(t *testing.T) {
 	}
 }
 
+// TestQuillDNS: a server that cannot be read is an error, not another server.
+func TestQuillDNS(t *testing.T) {
+	for _, v := range []string{"127.0.0.1", "localhost:53", ":53"} {
+		if c, err := Recursive(env("QUILLDNS", v, "DNSCACHEIP", "1.2.3.4")); err == nil {
+			t.Errorf("QUILLDNS=%s: %v; want an error", v, c.Servers)
+		}
+	}
+}
+
 func TestNameservers(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "[127.0.0.1:53]", "# none\nsearch x\n": "[127.0.0.1:53]", "nameserver 1.2.3.4\nnameserver\t 5.6.7.8": "[1.2.3.4:53 5.6.7.8:53]",
-		"nameserver 0.0.0.0\n": "[127.0.0.1:53]", "nameserver ::1\nnameserver fe80::1%lo\nnameserver x\n": "[[::1]:53 [fe80::1%lo]:53]", "nameserverx 1.2.3.4\nnameserver\n": "[127.0.0.1:53]",
+		"nameserver 0.0.0.0\n": "[127.0.0.1:53]", "nameserver ::1 # y\nnameserver fe80::1%lo\nnameserver x\n": "[[::1]:53 [fe80::1%lo]:53]", "nameserverx 1.2.3.4\nnameserver\n": "[127.0.0.1:53]",
 		strings.Repeat("nameserver 1.2.3.4\n", 20): fmt.Sprint(ParseServers(strings.Repeat("1.2.3.4 ", 16))),
 	} {
 		if got := fmt.Sprint(nameservers(in)); got != want {

@@ -15,7 +15,7 @@ import (
 // maxAliases is how many CNAMEs of an answer are followed.
 const maxAliases = 16
 
-// ip6Arpa is the end of the names of IPv6 addresses (RFC 3596 §2.5).
+// The ends of the names of addresses (RFC 1035 §3.5, RFC 3596 §2.5).
 const (
 	inAddrArpa = "\x07in-addr\x04arpa\x00"
 	ip6Arpa    = "\x03ip6\x04arpa\x00"
@@ -67,7 +67,7 @@ func Relevant(packet, name []byte, kind uint16) (*dnsprint.Reader, []dnsprint.Re
 
 // owned is those of all records that the name or its first alias with any has.
 func owned(all []dnsprint.Record, alias map[string][]byte, name []byte) (out []dnsprint.Record) {
-	for range maxAliases {
+	for range maxAliases + 1 {
 		at := string(dnswire.Lower(name))
 		for _, rec := range all {
 			if string(dnswire.Lower(rec.Name)) == at {
