@@ -35,24 +35,25 @@ type Resolver struct {
 }
 
 // New makes a resolver from an environment; where conf is not nil, its servers
-// take the place of resolv.conf's.
-func New(getenv func(string) string, conf []netip.AddrPort) *Resolver {
+// take the place of resolv.conf's. This host is asked where resolv.conf cannot
+// be read; a QUILLDNS that is no address and port is an error.
+func New(getenv func(string) string, conf []netip.AddrPort) (*Resolver, error) {
 	r := &Resolver{client: dnsclient.Client{Recursive: true, EDNS: true}}
 	r.dialer.SetMultipathTCP(false)
 	r.client.Servers = conf
-	if conf == nil || getenv("QUILLDNS") != "" || getenv("DNSCACHEIP") != "" {
-		r.client.Servers = servers(getenv)
+	if conf != nil && getenv("QUILLDNS") == "" && getenv("DNSCACHEIP") == "" {
+		return r, nil
 	}
-	return r
-}
-
-// servers is who is asked; this host where resolv.conf cannot be read.
-func servers(getenv func(string) string) []netip.AddrPort {
 	c, err := dnsclient.Recursive(getenv)
-	if err != nil {
-		return dnsclient.ParseServers("127.0.0.1")
+	switch {
+	case err == nil:
+		r.client.Servers = c.Servers
+	case getenv("QUILLDNS") != "":
+		return nil, err
+	default:
+		r.client.Servers = dnsclient.ParseServers("127.0.0.1")
 	}
-	return c.Servers
+	return r, nil
 }
 
 // times is how long servers are waited for, till the end.

@@ -119,7 +119,11 @@ func (f *fake) seen() string {
 }
 
 func (f *fake) resolver() *Resolver {
-	return New(func(name string) string { return map[string]string{"QUILLDNS": f.addr}[name] }, nil)
+	r, err := New(func(name string) string { return map[string]string{"QUILLDNS": f.addr}[name] }, nil)
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 // answer is a reply to q with these records.
@@ -306,7 +310,10 @@ func TestSilence(t *testing.T) {
 	if got := late.resolver().Host("127.0.0.1", false, 20*time.Second); got != host {
 		t.Errorf("Host by a server that answers the second time = %q", got)
 	}
-	r := New(func(string) string { return "" }, dnsclient.ParseServers(silent.addr+" "+refusing(t).addr+" "+late.addr))
+	r, err := New(func(string) string { return "" }, dnsclient.ParseServers(silent.addr+" "+refusing(t).addr+" "+late.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := r.Host("127.0.0.1", false, 20*time.Second); got != host {
 		t.Errorf("Host by the third server = %q", got)
 	}
@@ -352,10 +359,21 @@ func TestServers(t *testing.T) {
 		{"", "127.0.0.2/127.0.0.3 ::1,127.0.0.4", "", "[127.0.0.2:53 127.0.0.3:53 [::1]:53 127.0.0.4:53]"},
 		{"", "", "127.0.0.9:5353", "[127.0.0.9:5353]"},
 	} {
-		r := New(func(name string) string { return map[string]string{"QUILLDNS": c.quill, "DNSCACHEIP": c.cache}[name] }, dnsclient.ParseServers(c.conf))
+		r, err := New(func(name string) string { return map[string]string{"QUILLDNS": c.quill, "DNSCACHEIP": c.cache}[name] }, dnsclient.ParseServers(c.conf))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got := fmt.Sprint(r.client.Servers); got != c.want {
 			t.Errorf("QUILLDNS=%s DNSCACHEIP=%s: %s; want %s", c.quill, c.cache, got, c.want)
 		}
+	}
+}
+
+// TestServersRefused: nobody else is asked where QUILLDNS cannot be read.
+func TestServersRefused(t *testing.T) {
+	t.Parallel()
+	if r, err := New(func(name string) string { return map[string]string{"QUILLDNS": "ns.example:53"}[name] }, nil); err == nil {
+		t.Errorf("New = %v; want an error about QUILLDNS", r.client.Servers)
 	}
 }
 
