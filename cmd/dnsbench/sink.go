@@ -106,7 +106,10 @@ func (m *mirror) receive() (int, syscall.Errno) {
 	return result(m.b, r, e)
 }
 
-// call makes a system call that may block.
+// call makes a system call that may block. What its arguments point to stays
+// where it is meanwhile.
+//
+//go:uintptrescapes
 func (m *mirror) call(trap, a, b, c, d uintptr) (uintptr, syscall.Errno) {
 	var r uintptr
 	var e syscall.Errno
