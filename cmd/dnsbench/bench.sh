@@ -171,16 +171,20 @@ turns() {
       "$(column "$s" 7)" "$(column "$s" 8)" "$(column "$s" 3)" "$(column "$s" 4)" "$(column "$s" 5)" "$(awk '{s+=$6} END{print s+0}' "$work/result.$s")"
   done
   [ "$mode" = flood ] || return 0
+  awk -v p="$(column ours 7)" 'BEGIN{exit !(p < 0.8)}' && note "others used this machine meanwhile: a flooded server had less than 0.8 of its core. CPU times say something, rates little."
   aims+="| $n names: answered flood, ours × the faster of NSD and Knot | $(ratio "$(column ours 1)" "$best") | ≥ 1.0 |"$'\n'
   aims+="| $n names: CPU of an answer, ours × the more frugal of NSD and Knot | $(ratio "$(column ours 2)" "$least") | ≤ 1.0 |"$'\n'
   [ ! -e "$work/result.djb" ] || aims+="| $n names: answered flood, ours × djb's | $(ratio "$(column ours 1)" "$(column djb 1)") | ≥ 8 |"$'\n'
 }
 
-# room N: ready times and memory, and what a flood of false sources adds
+# room N: ready times and memory, and what a flood of false sources adds. Those
+# of ours with other settings are ended first: they share the pages of data.cdb,
+# and PSS would count a part of them only.
 room() {
   local s o
+  stop ours-djb; stop ours-log
   printf '\n### Start and memory, %s names\n\n| server | exec to first answer, ms | PSS after the floods, KiB | after a flood of false sources | its answers/s |\n|---|---|---|---|---|\n' "$1"
-  for s in "${servers[@]}"; do
+  for s in "${plain[@]}"; do
     memory[$s]=$("$bin/dnsbench" use "${pid[$s]}"); memory[$s]=${memory[$s]% *}
     o=$(generator spoof -json -names "$1" -sockets 8 -seconds "$LESS" -pid "${pid[$s]}" "${at[$s]}") || true
     printf '| %s | %s | %s | %s | %.0f |\n' "$s" "${first[$s]}" "${memory[$s]}" "$(field pss_after <<<"$o")" "$(field rate <<<"$o")"
@@ -196,7 +200,7 @@ for n in $NAMES; do
   plain=(); for s in "${servers[@]}"; do case $s in ours-*) ;; *) plain+=("$s") ;; esac; done
   turns "Flood (as many questions as the generator can send)" flood "$n" "${servers[@]}" sink
   turns "128 questions on their way from 32 ports" closed "$n" "${plain[@]}" sink
-  if command -v dnsperf >/dev/null; then turns "dnsperf (p50 is the mean)" perf "$n" "${plain[@]}"; else note "there is no dnsperf here"; fi
+  if command -v dnsperf >/dev/null; then turns "dnsperf (p50 is the mean, p99 is not told)" perf "$n" "${plain[@]}"; else note "there is no dnsperf here"; fi
   room "$n"
   for s in "${!pid[@]}"; do stop "$s"; done
 done

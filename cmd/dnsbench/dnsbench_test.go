@@ -66,11 +66,8 @@ func TestFlood(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := run(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r.Answered == 0 || r.Rate <= 0 || r.P99 < r.P50 || r.P50 <= 0 || r.CPU <= 0 || r.Wrong == 0 || r.Rcodes["0"] == 0 || r.Bytes < header {
+			r := enough(t, o)
+			if r.Rate <= 0 || r.P99 < r.P50 || r.P50 <= 0 || r.CPU <= 0 || r.Wrong == 0 || r.Rcodes["0"] == 0 || r.Bytes < header {
 				t.Errorf("%s, %s: %+v", wait, args, r)
 			}
 			if o.blind = true; !o.open {
@@ -82,6 +79,24 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// enough runs until so many answers came in one run that some were looked at
+// whole; a machine with much to do may take a few.
+func enough(t *testing.T, o *options) *outcome {
+	t.Helper()
+	for range 20 {
+		r, err := run(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Answered >= 2*sample {
+			return r
+		}
+		o.seconds *= 1.5
+	}
+	t.Fatal("a sink gave no answers in 20 runs")
+	return nil
+}
+
 // TestLost: questions that nobody answers count as lost.
 func TestLost(t *testing.T) {
 	fd, err := bound(netip.MustParseAddrPort("127.0.0.1:0"))
@@ -89,13 +104,13 @@ func TestLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	o, err := parse([]string{"-sockets", "2", "-window", "3", "-seconds", "0.3", local(t, fd).String()})
+	o, err := parse([]string{"-sockets", "2", "-window", "3", "-seconds", "0.6", local(t, fd).String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r, err := run(o)
-	if err != nil || r.Answered != 0 || r.Lost < 6 || r.Lost > 6*4 {
-		t.Errorf("run with nobody there: %+v, %v; want 6 to 24 lost", r, err)
+	if err != nil || r.Answered != 0 || r.Lost < 6 || r.Lost > 6*7 {
+		t.Errorf("run with nobody there: %+v, %v; want 6 to 42 lost", r, err)
 	}
 }
 

@@ -24,11 +24,10 @@ type mmsghdr struct {
 // batch is packets that one system call moves. Its parts point into each other,
 // so it is used by its address.
 type batch struct {
-	msgs    []mmsghdr
-	iovs    []syscall.Iovec
-	names   []syscall.RawSockaddrInet4
-	control []byte // controlRoom for each, where wished for
-	buf     []byte // room for each, in batches that receive
+	msgs  []mmsghdr
+	iovs  []syscall.Iovec
+	names []syscall.RawSockaddrInet4
+	buf   []byte // room for each, in batches that receive
 }
 
 // newBatch makes one of n packets. One that receives has buffers, one with named

@@ -81,7 +81,7 @@ type packets struct {
 // want is what a right answer has.
 type want struct{ rcode, min, max byte }
 
-// make packs questions, with EDNS (RFC 6891, 1232 bytes) where it is wished for.
+// pack packs questions, with EDNS (RFC 6891, 1232 bytes) where it is wished for.
 func pack(n int, edns bool) *packets {
 	p := &packets{start: make([]uint32, 1, count(n)+1), want: make([]want, 0, count(n)), all: make([]byte, 0, 64*count(n))}
 	draw(n, func(q question) {

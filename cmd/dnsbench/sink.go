@@ -21,7 +21,6 @@ type mirror struct {
 	b       *batch
 	wait    string // how it waits: block, poll, spin
 	gone    bool   // calls that may block are told to Go's scheduler
-	lens    []uint64
 	stopped func() bool
 }
 
@@ -56,7 +55,7 @@ func sink(args []string) error {
 }
 
 func newMirror(fd, size int, wait string, told bool) *mirror {
-	return &mirror{fd: fd, b: newBatch(size, true, true), wait: wait, gone: told, lens: make([]uint64, size), stopped: func() bool { return false }}
+	return &mirror{fd: fd, b: newBatch(size, true, true), wait: wait, gone: told, stopped: func() bool { return false }}
 }
 
 // serve answers until it is stopped, or for ever.
@@ -106,7 +105,10 @@ func (m *mirror) receive() (int, syscall.Errno) {
 	return result(m.b, r, e)
 }
 
-// call makes a system call that may block.
+// call makes a system call that may block. What its arguments point to stays
+// where it is meanwhile.
+//
+//go:uintptrescapes
 func (m *mirror) call(trap, a, b, c, d uintptr) (uintptr, syscall.Errno) {
 	var r uintptr
 	var e syscall.Errno
