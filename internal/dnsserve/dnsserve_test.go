@@ -68,7 +68,7 @@ func (sized) Answer(out, packet []byte, _ netip.AddrPort, _ bool) []byte {
 // local is a socket to answer on, and one that asks there.
 func local(t *testing.T, at string) (u udpSocket, c *net.UDPConn) {
 	t.Helper()
-	fd, err := bindUDP(netip.MustParseAddrPort(at))
+	fd, err := bindUDP(netip.MustParseAddrPort(at), true)
 	if err != nil {
 		t.Fatal(err)
 	}

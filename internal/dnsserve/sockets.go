@@ -23,7 +23,7 @@ type Sockets struct {
 func (o *Sockets) One() bool { return o.one != nil }
 
 // Open binds each address of the environment's IP at PORT (53 where it is not
-// set), or takes the sockets that were inherited (sd_listen_fds(3)), or the
+// set), for UDP alone where TCP is off, or takes the sockets that were inherited (sd_listen_fds(3)), or the
 // client on descriptors 0 and 1.
 func Open() (*Sockets, error) {
 	if n, ours := inheritedCount(); ours {
@@ -41,13 +41,17 @@ func Open() (*Sockets, error) {
 	if err != nil {
 		return nil, err
 	}
+	tcp := os.Getenv("TCP")
+	if tcp != "" && tcp != "on" && tcp != "off" {
+		return nil, fmt.Errorf("$TCP is %q: want on or off", tcp)
+	}
 	o := &Sockets{}
 	for _, s := range ips {
 		ip, err := netip.ParseAddr(s)
 		if err != nil {
 			return nil, fmt.Errorf("$IP: %q is no address", s)
 		}
-		if err := o.bind(netip.AddrPortFrom(ip, port)); err != nil {
+		if err := o.bind(netip.AddrPortFrom(ip, port), tcp != "off"); err != nil {
 			return nil, fmt.Errorf("unable to bind: %w", err)
 		}
 	}
