@@ -73,7 +73,7 @@ func (c *Composer) within(name ref, zone int, first bool) (next ref, more bool) 
 		c.charge(zone)
 	}
 	encloser := 1
-	for encloser < zone && !c.exists(encloser) {
+	for encloser < zone && !c.exists(encloser) && !c.isWildcard(encloser) {
 		encloser++
 	}
 	switch flags := c.levels[encloser].flags; {

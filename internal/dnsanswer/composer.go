@@ -79,6 +79,9 @@ type Composer struct {
 	sets      []set
 	answers   int // of sets; the others are authority
 	data      []ref
+	full      bool // a set has more records than go into any message
+	tabled    bool // table is of the set that is gathered
+	table     [2 * maxRecords]uint16
 	ttl       uint32 // of the set that is gathered
 	mem       []byte
 	apex      ref // of the zone that answered last, in lower case
@@ -95,7 +98,7 @@ type Composer struct {
 // time.
 func New(cfg Config) *Composer {
 	return &Composer{
-		cfg: cfg, opt: dnswire.Reply{NSID: cfg.NSID, Cookies: cfg.Cookies}, sets: make([]set, 0, 32), data: make([]ref, 0, maxRecords+16), mem: make([]byte, 0, 4096),
+		cfg: cfg, opt: dnswire.Reply{NSID: cfg.NSID, Cookies: cfg.Cookies}, sets: make([]set, 0, 32), data: make([]ref, 0, 64), mem: make([]byte, 0, 4096),
 		hosts: make([]ref, 0, 64), owners: make([]int, 0, 64),
 	}
 }
@@ -160,7 +163,7 @@ func (c *Composer) begin(d *Data, from netip.Addr, tcp bool, now time.Time, q *d
 
 // forget drops the answer.
 func (c *Composer) forget() {
-	c.rcode, c.aa, c.foreign, c.referral, c.answers, c.apex, c.sawNS = dnswire.RcodeOK, true, false, false, 0, ref{}, false
+	c.rcode, c.aa, c.foreign, c.referral, c.answers, c.apex, c.sawNS, c.full = dnswire.RcodeOK, true, false, false, 0, ref{}, false, false
 	c.sets, c.data, c.mem, c.hosts, c.owners = c.sets[:0], c.data[:0], c.mem[:0], c.hosts[:0], c.owners[:0]
 }
 

@@ -40,7 +40,7 @@ type Data struct {
 // them: a look-up by name cannot tell (RFC 8020).
 func Open(src Source) (*Data, error) {
 	d := &Data{b: src.Bytes(), seed: maphash.MakeSeed()}
-	s := scan{d: d}
+	s := scan{d: d, limit: maxAbove}
 	if err := s.all(); err != nil {
 		return nil, err
 	}
@@ -50,6 +50,7 @@ func Open(src Source) (*Data, error) {
 // scan is the reading of Open.
 type scan struct {
 	d     *Data
+	limit int       // of names
 	last  [4][]byte // names above records that came last
 	turn  int
 	owner []byte // of the last SOA that everyone sees always
@@ -132,7 +133,7 @@ func (s *scan) record(key, val []byte) bool {
 		if s.d.above.has(h) || s.d.owned(up) {
 			break // so the names above it are known
 		}
-		if s.d.above.n == maxAbove {
+		if s.d.above.n == s.limit {
 			return false
 		}
 		s.d.above.add(h)

@@ -42,12 +42,16 @@ func (s *table) finish() []byte {
 	}
 	for i, all := range s.entries {
 		slots := make([][2]uint32, 2*len(all))
+		last := make(map[uint32]int) // where the last of a hash went
 		for _, e := range all {
-			at := int(e[0]>>8) % len(slots)
+			at, again := last[e[0]]
+			if !again {
+				at = int(e[0]>>8) % len(slots)
+			}
 			for slots[at][1] != 0 {
 				at = (at + 1) % len(slots)
 			}
-			slots[at] = e
+			slots[at], last[e[0]] = e, at
 		}
 		binary.LittleEndian.PutUint32(s.b[i*8:], uint32(len(s.b)))
 		binary.LittleEndian.PutUint32(s.b[i*8+4:], uint32(len(slots)))

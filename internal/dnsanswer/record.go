@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	// maxRecords is the records of one RRset that count.
-	maxRecords = 1024
 	// maxTTL is the greatest time to live; greater ones would count as 0
 	// (RFC 2181 §8).
 	maxTTL = 1<<31 - 1

@@ -91,28 +91,6 @@ func (c *Composer) alias(r record) {
 	}
 }
 
-// gather adds a record to the set that is being gathered: one time to live for
-// all, the least, and no record twice (RFC 2181 §5).
-func (c *Composer) gather(r record) {
-	from := c.gathered()
-	if r.kind == dnswire.TypeSOA && len(c.data) > from || len(c.data)-from >= maxRecords {
-		return
-	}
-	ttl := min(r.ttl, maxTTL)
-	if len(c.data) == from {
-		c.ttl = ttl
-	}
-	c.ttl = min(c.ttl, ttl)
-	data := c.bytes(r.data)
-	c.work -= len(c.data) - from
-	for _, o := range c.data[from:] {
-		if o.n == r.data.n && string(c.bytes(o)) == string(data) {
-			return
-		}
-	}
-	c.data = append(c.data, r.data)
-}
-
 // gathered is where the set that is being gathered begins.
 func (c *Composer) gathered() int {
 	if len(c.sets) == 0 {
@@ -199,6 +177,13 @@ func (c *Composer) isApex(i int) bool {
 // non-terminal).
 func (c *Composer) exists(i int) bool {
 	return c.levels[i].flags&(hasRecords|hasWild) != 0 || c.d.isAbove(c.suffix(i))
+}
+
+// isWildcard says whether level i is itself the owner of a wildcard, whose
+// records are under the name above it (RFC 4592 §2.2.1).
+func (c *Composer) isWildcard(i int) bool {
+	name := c.suffix(i)
+	return name[0] == 1 && name[1] == '*' && c.levels[i+1].flags&hasWild != 0
 }
 
 // negative adds the SOA that says how long "no" holds: the least of its ttl and

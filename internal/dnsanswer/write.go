@@ -26,7 +26,7 @@ func (c *Composer) write(out []byte) []byte {
 		m.Question(q)
 	}
 	begin := m.Mark()
-	if !c.sections(limit) || !c.additional(limit) {
+	if c.full || !c.sections(limit) || !c.additional(limit) || c.full {
 		m.Back(begin)
 		for _, section := range []int{dnswire.Answers, dnswire.Authority, dnswire.Additional} {
 			m.Uncount(section)

@@ -65,6 +65,8 @@ func TestMoreAnswers(t *testing.T) {
 		{"a.cut.z.org.", "DS", "NOERROR", "", "cut.z.org. 60 IN NS host.z.org.; cut.z.org. 60 IN NS ns.cut.z.org.", "host.z.org. 60 IN A 192.0.2.2; host.z.org. 60 IN AAAA 2001:db8::1; ns.cut.z.org. 60 IN A 192.0.2.8; ns.cut.z.org. 60 IN AAAA 2001:db8::1", "cut.z.org"},
 		{"q.wild.z.org.", "A", "NOERROR", "q.wild.z.org. 60 IN A 192.0.2.10", "", "", "z.org"},
 		{"q.wild.z.org.", "ANY", "NOERROR", "q.wild.z.org. 60 IN A 192.0.2.10", "", "", "z.org"},
+		{"q.*.wild.z.org.", "A", "NXDOMAIN", "", soa, "", "z.org"},
+		{"*.wild.z.org.", "A", "NOERROR", "*.wild.z.org. 60 IN A 192.0.2.10", "", "", "z.org"},
 		{"q.away.z.org.", "A", "NXDOMAIN", "q.away.z.org. 60 IN CNAME nowhere.z.org.", soa, "", "z.org"},
 		{"no.z.org.", "A", "NXDOMAIN", "", soa, "", "z.org"},
 		{"Host.Z.org.", "A", "NOERROR", "Host.Z.org. 60 IN A 192.0.2.2", "", "", "host.z.org"},
