@@ -181,6 +181,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"$IP not set", ""}, {"$IP: \"here\" is no address", "IP=here"}, {"$PORT is \"0\"", "IP=127.0.0.1 PORT=0"}, {"$PORT is \"70000\"", "IP=127.0.0.1 PORT=70000"}, {"$TCP is \"no\"", "IP=127.0.0.1 TCP=no"},
 		{"$ROOT not set", "IP=127.0.0.1 PORT=" + freePort(t)}, {"unable to chdir to /no/such", "ROOT=/no/such IP=127.0.0.1 PORT=" + freePort(t)},
 		{"$IP not set", "LISTEN_FDS=1 LISTEN_PID=1"}, {"inherited descriptor 3", "LISTEN_FDS=1"},
+		{"$IP names 65 addresses", "IP=" + strings.Repeat("127.0.0.1,", 65)},
 	} {
 		cmd := exec.Command(exe)
 		cmd.Env = append(strings.Fields(c.env), "TINYDNS_TEST=1")

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +25,7 @@ type udpSocket struct {
 }
 
 // bind opens the sockets of an address, those for UDP alone if that is wanted.
-func (o *Sockets) bind(at netip.AddrPort, tcp bool) error {
+func (o *Sockets) bind(at netip.AddrPort, tcp bool, workers int) error {
 	if tcp {
 		if err := o.listen(at); err != nil {
 			return err
@@ -38,7 +37,7 @@ func (o *Sockets) bind(at netip.AddrPort, tcp bool) error {
 		return fmt.Errorf("UDP %s: %w", at, err)
 	}
 	unix.Close(fd)
-	for range runtime.GOMAXPROCS(0) {
+	for range workers {
 		fd, err := bindUDP(at, true)
 		if err != nil {
 			return fmt.Errorf("UDP %s: %w", at, err)

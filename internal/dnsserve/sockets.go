@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -37,6 +38,9 @@ func Open() (*Sockets, error) {
 	if len(ips) == 0 {
 		return nil, errors.New("$IP not set: it names the addresses to bind")
 	}
+	if len(ips) > maxAddresses {
+		return nil, fmt.Errorf("$IP names %d addresses; at most %d, but 0.0.0.0 and :: are all of them", len(ips), maxAddresses)
+	}
 	port, err := portNumber(os.Getenv("PORT"))
 	if err != nil {
 		return nil, err
@@ -51,12 +55,15 @@ func Open() (*Sockets, error) {
 		if err != nil {
 			return nil, fmt.Errorf("$IP: %q is no address", s)
 		}
-		if err := o.bind(netip.AddrPortFrom(ip, port), tcp != "off"); err != nil {
+		if err := o.bind(netip.AddrPortFrom(ip, port), tcp != "off", workersFor(len(ips))); err != nil {
 			return nil, fmt.Errorf("unable to bind: %w", err)
 		}
 	}
 	return o, nil
 }
+
+// workersFor is how many workers each of so many addresses has.
+func workersFor(addresses int) int { return max(1, min(runtime.GOMAXPROCS(0), maxWorkers/addresses)) }
 
 // portNumber reads PORT.
 func portNumber(s string) (uint16, error) {
