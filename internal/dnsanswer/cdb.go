@@ -10,7 +10,7 @@ const cdbHeader = 256 * 8
 const (
 	// maxWork bounds what one answer may cost, in slots of hash tables looked at;
 	// records count recordWork.
-	maxWork    = 1 << 20
+	maxWork    = 1 << 22
 	recordWork = 16
 )
 

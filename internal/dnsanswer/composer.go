@@ -109,9 +109,19 @@ func New(cfg Config) *Composer {
 // means that there are none: SERVFAIL, or of DJB silence.
 func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
 	c.begin(d, from, tcp, now, q)
+	said, status := out, Status(0)
 	if c.cfg.DJB {
-		return c.answerDJB(out, packet)
+		said, status = c.answerDJB(out, packet)
+	} else {
+		said, status = c.reply(out, packet)
 	}
+	c.d, c.b = nil, nil // their memory may go
+	return said, status
+}
+
+// reply is Answer by today's RFCs.
+func (c *Composer) reply(out, packet []byte) ([]byte, Status) {
+	q := c.q
 	verdict := dnswire.Parse(packet, q)
 	switch {
 	case verdict == dnswire.Drop:
@@ -124,7 +134,7 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), '/'
 	case q.Name == nil && q.Cookie == dnswire.CookieNone:
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), '/'
-	case q.Cookie == dnswire.CookieBad && !tcp:
+	case q.Cookie == dnswire.CookieBad && !c.tcp:
 		return c.refuse(out, dnswire.RcodeBadCookie, dnswire.EdeNone), 'I'
 	case q.Name == nil:
 		return c.refuse(out, dnswire.RcodeOK, dnswire.EdeNone), '+'
@@ -132,9 +142,9 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 		return c.refuse(out, dnswire.RcodeRefused, dnswire.EdeNotSupported), 'C'
 	case q.Type == dnswire.TypeOPT || q.Type == dnswire.TypeTSIG || q.Type == 0:
 		return c.refuse(out, dnswire.RcodeFormErr, dnswire.EdeNone), 'I'
-	case q.Type == dnswire.TypeAXFR || q.Type == dnswire.TypeIXFR && tcp:
+	case q.Type == dnswire.TypeAXFR || q.Type == dnswire.TypeIXFR && c.tcp:
 		return c.refuse(out, dnswire.RcodeRefused, dnswire.EdeProhibited), 'I'
-	case d == nil:
+	case c.d == nil:
 		return c.refuse(out, dnswire.RcodeServFail, dnswire.EdeNotReady), '-'
 	}
 	c.compose()

@@ -64,7 +64,7 @@ func (c *Composer) answerDJB(out, packet []byte) ([]byte, Status) {
 const flagRA = 0x0080
 
 func (c *Composer) refuseDJB(out []byte, flags uint16, rcode int) []byte {
-	c.q.Rcode = rcode
+	c.q.Rcode, c.q.Account = rcode, root
 	c.m.Begin(out, c.q.ID, flags|uint16(rcode))
 	c.m.LikeDJB()
 	c.m.Question(c.q)

@@ -96,3 +96,23 @@ func slicesOf(s string, n int) (out []string) {
 	}
 	return append(out, s)
 }
+
+// TestBehind: an answer is appended to what is there, and is the same there.
+func TestBehind(t *testing.T) {
+	d, now := compiled(t, zoneText), time.Now()
+	for _, cfg := range []Config{{}, {DJB: true}} {
+		c := New(cfg)
+		for _, u := range usual {
+			for _, tcp := range []bool{false, true} {
+				packet := packetFor(t, u.host, u.kind, optRecord)
+				var q dnswire.Query
+				alone, status := c.Answer(d, nil, packet, localhost, tcp, now, &q)
+				alone = append([]byte(nil), alone...)
+				behind, status2 := c.Answer(d, []byte("to"), packet, localhost, tcp, now, &q)
+				if string(behind) != "to"+string(alone) || status != status2 {
+					t.Errorf("%s, djb %v: behind two bytes %x %c; want 746f%x %c", u.name, cfg.DJB, behind, status2, alone, status)
+				}
+			}
+		}
+	}
+}

@@ -32,7 +32,7 @@ type Query struct {
 
 	Rcode     int // of the answer
 	Cookie    CookieState
-	Account   []byte // the name, in lower case, that a rate limiter counts the answer against
+	Account   []byte // the name, in lower case, that a rate limiter counts the answer against; the root for refusals
 	Truncated bool   // the answer says TC
 }
 
