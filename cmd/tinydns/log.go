@@ -3,8 +3,6 @@
 package main
 
 import (
-	"encoding/binary"
-	"encoding/hex"
 	"io"
 	"net/netip"
 	"strconv"
@@ -90,22 +88,26 @@ func (l *logger) last() {
 func line(b []byte, from netip.AddrPort, q *dnswire.Query, status dnsanswer.Status) []byte {
 	if ip := from.Addr(); ip.Is4() {
 		a := ip.As4()
-		b = hex.AppendEncode(b, a[:])
+		b = appendHex(b, a[:]...)
 	} else {
 		a := ip.As16()
-		b = hex.AppendEncode(b, a[:])
+		b = appendHex(b, a[:]...)
 	}
-	b = appendHex(append(b, ':'), from.Port())
-	b = appendHex(append(b, ':'), q.ID)
+	b = append(b, ':')
+	b = appendHex(b, byte(from.Port()>>8), byte(from.Port()))
+	b = append(b, ':')
+	b = appendHex(b, byte(q.ID>>8), byte(q.ID))
 	b = append(b, ' ', byte(status), ' ')
-	b = appendHex(b, q.Type)
+	b = appendHex(b, byte(q.Type>>8), byte(q.Type))
 	return append(appendName(append(b, ' '), q.Name), '\n')
 }
 
-func appendHex(b []byte, n uint16) []byte {
-	var w [2]byte
-	binary.BigEndian.PutUint16(w[:], n)
-	return hex.AppendEncode(b, w[:])
+func appendHex(b []byte, n ...byte) []byte {
+	const digits = "0123456789abcdef"
+	for _, c := range n {
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
 }
 
 // appendName writes a name of wire form: lower case, bytes but letters, digits,

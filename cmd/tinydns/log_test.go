@@ -4,8 +4,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -122,4 +125,25 @@ func TestLogBreaks(t *testing.T) {
 		time.Sleep(2 * logEvery)
 	}
 	p.stop(t, syscall.SIGTERM)
+}
+
+// TestStalledLogLoads: a new data.cdb, and what is wrong with one, wait for no
+// reader of the log.
+func TestStalledLogLoads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	p := start(t, dir, "127.0.0.1", nil)
+	volley(t, dial(t, "127.0.0.1", p.addr), 3000, 50, question(t, "www.a.org.", dns.TypeA)) // a pipe is full
+	if err := errors.Join(os.WriteFile(dir+"/bad", []byte("bad"), 0o644), os.Rename(dir+"/bad", filepath.Join(dir, dataFile))); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(lookEvery + lookEvery/4)
+	c := connect(t, p.addr)
+	c.Write([]byte{0xff, 0xff, 0}) // too long, which is said, too
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("too long a question: %d, %v; want the end", n, err)
+	}
+	publish(t, dir, ".a.org:127.0.0.1:ns.a.org\n+www.a.org:4.3.2.1\n")
+	await(t, "tcp", p.addr, "www.a.org.", "4.3.2.1")
 }

@@ -51,15 +51,15 @@ func run() error {
 		return err
 	}
 	s := newServer(c)
-	go s.store.watch()
 	go s.log.write()
+	go s.store.watch()
 	if counts != nil {
 		go (&metrics{&s.tallies, s.store, s.log}).serve(counts)
 	}
 	if !socks.One() {
-		os.Stderr.WriteString("starting " + prog + "\n")
+		s.log.put([]byte("starting "+prog+"\n"), 1)
 	}
-	ended := (&dnsserve.Server{New: s.signing, Warn: warn, Transfer: s.transfer}).Serve(socks)
+	ended := (&dnsserve.Server{New: s.signing, Warn: s.warn, Transfer: s.transfer}).Serve(socks)
 	select {
 	case <-stop:
 	case <-ended:

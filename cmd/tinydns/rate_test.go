@@ -26,6 +26,9 @@ func TestRateLimit(t *testing.T) {
 	if full := answered - short; full < 50 || full > most || short < (600-full)/2-1 || short > (600-full)/2+1 {
 		t.Errorf("600 questions: %d answered, %d of them with TC; want 50 to %d, and half of the others", answered, short, most)
 	}
+	if n, short := burst(t, dial(t, "127.1.1.9", p.addr), 100, question(t, "wWW.A.oRg.", dns.TypeA)); n-short > most-50+50/2 {
+		t.Errorf("the same in other letters: %d answered, %d with TC; want them limited too", n, short)
+	}
 	for what, c := range map[string]struct{ ip, name string }{"another network": {"127.1.2.1", "www.a.org."}, "another name": {"127.1.1.1", "a.org."}, "an exempt one": {"127.9.9.7", "www.a.org."}} {
 		u := dial(t, c.ip, p.addr)
 		if n, short := burst(t, u, 20, question(t, c.name, dns.TypeA)); n != 20 || short != 0 {

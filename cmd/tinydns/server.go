@@ -28,7 +28,8 @@ type server struct {
 }
 
 func newServer(c config) *server {
-	s := &server{config: c, store: newStore(warn), log: newLogger(os.Stderr), files: transferfiles.New(warn), leaving: make(chan struct{}, maxTransfers)}
+	s := &server{config: c, log: newLogger(os.Stderr), leaving: make(chan struct{}, maxTransfers)}
+	s.store, s.files = newStore(s.warn), transferfiles.New(s.warn)
 	if c.rate != nil {
 		s.rate = dnsrate.New(*c.rate)
 	}
@@ -38,10 +39,8 @@ func newServer(c config) *server {
 // stop ends answering, and has the last lines written.
 func (s *server) stop() {
 	s.stopped.Store(true)
-	if s.config.sample > 0 {
-		time.Sleep(logBatch)
-		s.log.last()
-	}
+	time.Sleep(logBatch)
+	s.log.last()
 }
 
 // worker answers in one goroutine at a time.
@@ -84,12 +83,16 @@ func (w *worker) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 	if w.stopped.Load() {
 		return nil
 	}
-	q := &w.query
-	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, q)
+	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, &w.query)
+	return w.finish(out, said, from, tcp, status)
+}
+
+// finish keeps an answer to the rate, counts it and logs it.
+func (w *worker) finish(out, said []byte, from netip.AddrPort, tcp bool, status dnsanswer.Status) []byte {
 	if w.rate != nil && !tcp && len(said) > 0 {
 		said, status = w.limit(out, said, from, status)
 	}
-	w.tally.note(q, said, status, tcp)
+	w.tally.note(&w.query, said, status, tcp)
 	if w.config.sample > 0 {
 		w.write(from, status)
 	}
@@ -122,5 +125,8 @@ func (w *worker) write(from netip.AddrPort, status dnsanswer.Status) {
 	w.logged++
 }
 
-// warn says on descriptor 2 what went wrong without ending anything.
-func warn(err error) { os.Stderr.WriteString(prog + ": warning: " + err.Error() + "\n") }
+// warn says in the log what went wrong without ending anything.
+func (s *server) warn(err error) { s.say("warning: " + err.Error()) }
+
+// say puts a line of our own into the log.
+func (s *server) say(what string) { s.log.put([]byte(prog+": "+what+"\n"), 1) }

@@ -179,3 +179,23 @@ func TestPortZero(t *testing.T) {
 	}
 	p.expect(t, `^7f000001:(?:[1-9a-f]...|.[1-9a-f]..|..[1-9a-f].|...[1-9a-f]):1234 \+ 0001 www\.a\.org$`)
 }
+
+// TestConfined: what answers over UDP and TCP runs under the filter of system
+// calls and without new privileges, and is not root.
+func TestConfined(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	p := start(t, dir, "127.0.0.1", nil, "LOG=off")
+	for _, network := range []string{"udp", "tcp"} {
+		await(t, network, p.addr, "www.a.org.", "1.2.3.4")
+	}
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nSeccomp:\t2\n", "\nNoNewPrivs:\t1\n", "\nCapEff:\t0000000000000000\n"} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("no %q in %s", want, b)
+		}
+	}
+}

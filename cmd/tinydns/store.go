@@ -169,6 +169,9 @@ func (r *reader) give() { r.using.Store(nil) }
 func open(m *cdb.Map) (data *dnsanswer.Data, err error) {
 	debug.SetPanicOnFault(true)
 	defer recovered(func() { err = cdb.ErrCorrupt })
+	if err := m.Whole(); err != nil {
+		return nil, err
+	}
 	return dnsanswer.Open(m)
 }
 

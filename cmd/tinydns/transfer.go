@@ -30,9 +30,17 @@ func (s signing) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 	if !dnstransfer.Signed(packet) {
 		return s.worker.Answer(out, packet, from, tcp)
 	}
-	return dnstransfer.Around(out, packet, s.files.Keys(), s.now, tcp, func(out, bare []byte) []byte {
+	asked := false
+	said := dnstransfer.Around(out, packet, s.files.Keys(), s.now, tcp, func(out, bare []byte) []byte {
+		asked = true
 		return s.worker.Answer(out, bare, from, tcp)
 	})
+	if asked || s.stopped.Load() {
+		return said
+	}
+	dnswire.Parse(packet, &s.query)
+	s.query.Rcode = int(said[3] & 15)
+	return s.finish(out, said, from, tcp, 'I')
 }
 
 // transfer sends a zone to who may have it.
@@ -66,7 +74,7 @@ func (s *server) transfer(packet []byte, from netip.AddrPort, write func([]byte)
 	select {
 	case s.leaving <- struct{}{}:
 	default:
-		warn(fmt.Errorf("%s wants %s: more than %d transfers at once; it will come again", from, dnswire.Text(q.Name), maxTransfers))
+		s.warn(fmt.Errorf("%s wants %s: more than %d transfers at once; it will come again", from, dnswire.Text(q.Name), maxTransfers))
 		return true, write(q.Failure())
 	}
 	defer func() { <-s.leaving }()
@@ -77,7 +85,7 @@ func (s *server) transfer(packet []byte, from netip.AddrPort, write func([]byte)
 // send sends a zone. An error means that the connection is of no more use.
 func (s *server) send(q *dnstransfer.Request, from netip.AddrPort, write func([]byte) error) (dnsanswer.Status, error) {
 	var gone error
-	err := transferfiles.Send(q, dnstransfer.Client{Addr: from.Addr(), Now: time.Now()}, warn, func(msg []byte) error {
+	err := transferfiles.Send(q, dnstransfer.Client{Addr: from.Addr(), Now: time.Now()}, s.warn, func(msg []byte) error {
 		gone = write(msg)
 		return gone
 	})
@@ -87,6 +95,6 @@ func (s *server) send(q *dnstransfer.Request, from netip.AddrPort, write func([]
 	case errors.Is(err, dnstransfer.ErrNoZone):
 		return '-', gone
 	}
-	warn(fmt.Errorf("%s to %s: %w", dnswire.Text(q.Name), from, err))
+	s.warn(fmt.Errorf("%s to %s: %w", dnswire.Text(q.Name), from, err))
 	return '+', err
 }

@@ -95,7 +95,7 @@ type Composer struct {
 // time.
 func New(cfg Config) *Composer {
 	return &Composer{
-		cfg: cfg, sets: make([]set, 0, 32), data: make([]ref, 0, maxRecords+16), mem: make([]byte, 0, 4096),
+		cfg: cfg, opt: dnswire.Reply{NSID: cfg.NSID, Cookies: cfg.Cookies}, sets: make([]set, 0, 32), data: make([]ref, 0, maxRecords+16), mem: make([]byte, 0, 4096),
 		hosts: make([]ref, 0, 64), owners: make([]int, 0, 64),
 	}
 }
@@ -150,11 +150,11 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 // begin forgets the last question.
 func (c *Composer) begin(d *Data, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) {
 	c.d, c.q, c.from, c.tcp, c.unix, c.located, c.loc = d, q, from.Unmap(), tcp, now.Unix(), false, [2]byte{}
-	c.finder = finder{work: maxWork}
+	c.b, c.work, c.bad = nil, maxWork, false
 	if d != nil {
 		c.b = d.b
 	}
-	c.opt = dnswire.Reply{Ede: dnswire.EdeNone, NSID: c.cfg.NSID, Cookies: c.cfg.Cookies, From: c.from, Now: uint32(c.unix)}
+	c.opt.Ede, c.opt.From, c.opt.Now = dnswire.EdeNone, c.from, uint32(c.unix)
 	c.forget()
 }
 

@@ -12,7 +12,10 @@
 package dnsrate
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -26,8 +29,6 @@ const (
 	MaxSlip     = 10
 	MaxExempt   = 64
 	Buckets     = 1 << 18 // of 8 bytes
-	v4Bytes     = 3       // of an IPv4 address that make a network: /24
-	v6Bytes     = 7       // of an IPv6 address: /56
 )
 
 // Kind is what sort of answer it is: floods of one do not use up another's rate.
@@ -82,6 +83,7 @@ type Table struct {
 	slip     uint64
 	exempt   []netip.Prefix
 	seed     maphash.Seed
+	keys     [2]uint64
 	sets     [][ways]atomic.Uint64
 }
 
@@ -90,12 +92,12 @@ func New(c Config) *Table {
 	interval := uint64(1000000 / min(max(c.Rate, 1), MaxRate))
 	return &Table{
 		interval: interval, burst: uint64(max(c.Rate, 1)-1) * interval, slip: uint64(min(max(c.Slip, 0), MaxSlip)), exempt: c.Exempt,
-		seed: maphash.MakeSeed(), sets: make([][ways]atomic.Uint64, Buckets/ways),
+		seed: maphash.MakeSeed(), keys: [2]uint64{rand.Uint64(), rand.Uint64()}, sets: make([][ways]atomic.Uint64, Buckets/ways),
 	}
 }
 
-// Check counts an answer to a client about a name (in wire form; upper case
-// counts as lower) and says what is to become of it.
+// Check counts an answer to a client about a name, in lower case, and says what
+// is to become of it.
 func (t *Table) Check(client netip.Addr, kind Kind, name []byte, now time.Time) Verdict {
 	h := t.hash(client, kind, name)
 	verdict := t.count(&t.sets[h%uint64(len(t.sets))], h>>tagAt<<tagAt, uint64(now.UnixMicro())&timeMask)
@@ -105,27 +107,19 @@ func (t *Table) Check(client netip.Addr, kind Kind, name []byte, now time.Time) 
 	return verdict
 }
 
-// hash is that of a bucket.
+// hash is that of a bucket. Who does not know the seed and the keys cannot find
+// two that fall together.
 func (t *Table) hash(client netip.Addr, kind Kind, name []byte) uint64 {
-	var b [1 + v6Bytes + 255]byte
-	b[0] = byte(kind) << 1
-	n := 1
+	network := uint64(kind) << 1
 	if client.Is4() {
 		a := client.As4()
-		n += copy(b[n:], a[:v4Bytes])
+		network |= uint64(binary.BigEndian.Uint32(a[:])&^0xff) << 8 // /24
 	} else {
 		a := client.As16()
-		b[0] |= 1
-		n += copy(b[n:], a[:v6Bytes])
+		network |= binary.BigEndian.Uint64(a[:])&^0xff | 1 // /56
 	}
-	for _, c := range name[:min(len(name), 255)] {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		b[n] = c
-		n++
-	}
-	return maphash.Bytes(t.seed, b[:n])
+	high, low := bits.Mul64(maphash.Bytes(t.seed, name)^t.keys[0], network^t.keys[1])
+	return high ^ low
 }
 
 // count takes an answer out of the bucket with this tag.

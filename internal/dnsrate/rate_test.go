@@ -71,7 +71,6 @@ func TestBuckets(t *testing.T) {
 		{"the same", client, Positive, string(name), false},
 		{"another of the /24", addr("192.0.2.255"), Positive, string(name), false},
 		{"another /24", addr("192.0.3.1"), Positive, string(name), true},
-		{"another case", client, Positive, "\x03WwW\x01A\x03oRG\x00", false},
 		{"another name", client, Positive, "\x03www\x01b\x03org\x00", true},
 		{"another kind", client, NXDomain, string(name), true},
 		{"no name", client, Positive, "", true},

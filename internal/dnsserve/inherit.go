@@ -83,7 +83,12 @@ func (o *Sockets) inheritTCP(fd int) error {
 
 // handedOver says whether descriptors 0 and 1 are a client that a super-server
 // has accepted: one of UCSPI says so in PROTO and TCPREMOTEIP, inetd not at all.
+// Terminals and files are nobody's client, whatever the environment says.
 func handedOver() bool {
+	var st unix.Stat_t
+	if unix.Fstat(0, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK && st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return false
+	}
 	if os.Getenv("TCPREMOTEIP") != "" && os.Getenv("PROTO") != "" {
 		return true
 	}

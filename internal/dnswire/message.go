@@ -38,12 +38,16 @@ func (m *Message) LikeDJB() { m.limit = djbSuffix }
 // Len is the bytes of the message.
 func (m *Message) Len() int { return len(m.B) - m.start }
 
-// Question writes the question.
+// Question writes the question, as the first thing in the message.
 func (m *Message) Question(q *Query) {
-	m.Name(q.Name)
-	m.U16(q.Type)
-	m.U16(q.Class)
-	m.Count(Questions, 1)
+	for at := 0; at < len(q.Name)-1; at += 1 + int(q.Name[at]) {
+		if size := len(q.Name) - at; size <= m.limit && m.n < maxNames {
+			m.names[m.n] = suffix{uint16(HeaderLen + at), uint8(size)}
+			m.n++
+		}
+	}
+	m.B = append(append(m.B, q.Name...), byte(q.Type>>8), byte(q.Type), byte(q.Class>>8), byte(q.Class))
+	m.B[m.start+Questions+1] = 1
 }
 
 // Sections of a message, as places in the header.
