@@ -28,7 +28,10 @@ const (
 )
 
 func main() {
-	_, ipv6, _ := options(os.Args[1:])
+	check, ipv6, file := options(os.Args[1:])
+	if check {
+		os.Exit(checkFile(file, ipv6))
+	}
 	syscall.Umask(0o022) // data.cdb is read by another user
 	if err := compile(ipv6); err != nil {
 		exit.Die(prog, exit.Temporary, err)
@@ -76,7 +79,7 @@ func compile(ipv6 bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename("data.tmp", "data.cdb"); err != nil {
+	if err := syscall.Rename("data.tmp", "data.cdb"); err != nil {
 		return trouble(moving, err)
 	}
 	return trouble(moving, safefile.SyncDir("."))

@@ -113,7 +113,29 @@ func TestRenameFails(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	if code, message := run(t, t.TempDir(), "x"); code != 100 || message != "usage: "+prog+"\n" {
+	if code, message := run(t, t.TempDir(), "x"); code != 100 || message != "usage: "+prog+" [ -6 ] [ --check [ file ] ]\n" {
 		t.Errorf("tinydns-data x = %d %q; want 100 and usage", code, message)
+	}
+}
+
+// TestSamples: the samples that we ship compile, and the check finds nothing in
+// them.
+func TestSamples(t *testing.T) {
+	samples, err := filepath.Glob("../../etc/dns/*")
+	if err != nil || len(samples) < 2 {
+		t.Fatalf("samples %v, %v", samples, err)
+	}
+	for _, sample := range samples {
+		text, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		writeData(t, dir, string(text))
+		for _, args := range [][]string{{"--check"}, {}, {"-6", "--check"}, {"--check", "data"}} {
+			if code, message := run(t, dir, args...); code != 0 || message != "" {
+				t.Errorf("tinydns-data %q of %s = %d\n%s", args, sample, code, message)
+			}
+		}
 	}
 }

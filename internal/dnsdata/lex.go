@@ -11,7 +11,8 @@ import (
 
 // lex cuts data of a master file (RFC 1035 §5.1) into words. A word in quotes
 // loses these; escapes stay. Parentheses are spaces, as all is one line anyway.
-func lex(s []byte) (words [][]byte, err error) {
+// Only where params says so a quote may stand inside a word, after its =.
+func lex(s []byte, params bool) (words [][]byte, err error) {
 	for i := 0; i < len(s); {
 		switch s[i] {
 		case ' ', '\t', '(', ')':
@@ -29,7 +30,7 @@ func lex(s []byte) (words [][]byte, err error) {
 				return nil, errors.New("no space after a closing quote")
 			}
 		default:
-			end, err := word(s, i)
+			end, err := word(s, i, params)
 			if err != nil {
 				return nil, err
 			}
@@ -59,15 +60,14 @@ func quoted(s []byte, i int) (end int, err error) {
 	return 0, errors.New("a quote is not closed")
 }
 
-// word is the end of the word that begins at i. A quote may stand after an =,
-// as parameters of services have it.
-func word(s []byte, i int) (end int, err error) {
+// word is the end of the word that begins at i.
+func word(s []byte, i int, params bool) (end int, err error) {
 	for ; i < len(s) && !separates(s[i]); i++ {
 		switch {
 		case s[i] == '\\':
 			i++
 		case s[i] == '"':
-			if s[i-1] != '=' {
+			if !params || s[i-1] != '=' {
 				return 0, errors.New("a quote inside a word")
 			}
 			end, err := quoted(s, i)
@@ -131,6 +131,8 @@ func wordName(s []byte) ([]byte, error) {
 	for i := 0; i < len(s); i++ {
 		ch := s[i]
 		switch ch {
+		case '"':
+			return nil, fmt.Errorf("name %q has a quote in it", s)
 		case '.':
 			if len(out)-at == 1 {
 				return nil, fmt.Errorf("name %q has an empty label", s)

@@ -108,6 +108,21 @@ type lines struct {
 // next is a line without the spaces, tabs and newline at its end, and whether it
 // is the last.
 func (l *lines) next() (text []byte, last bool, err error) {
+	text, last, err = l.whole()
+	return trim(text), last, err
+}
+
+// trim takes away the spaces, tabs and newlines at a line's end.
+func trim(text []byte) []byte {
+	n := len(text)
+	for n > 0 && (text[n-1] == ' ' || text[n-1] == '\t' || text[n-1] == '\n') {
+		n--
+	}
+	return text[:n]
+}
+
+// whole is a line with its newline, which the last may lack.
+func (l *lines) whole() (text []byte, last bool, err error) {
 	text, err = l.in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
 		l.long = l.long[:0]
@@ -121,11 +136,7 @@ func (l *lines) next() (text []byte, last bool, err error) {
 	if err != nil && err != io.EOF {
 		return nil, false, err
 	}
-	n := len(text)
-	for n > 0 && (text[n-1] == ' ' || text[n-1] == '\t' || text[n-1] == '\n') {
-		n--
-	}
-	return text[:n], err == io.EOF, nil
+	return text, err == io.EOF, nil
 }
 
 // compiler turns lines into records. Its buffers serve line after line.
@@ -156,15 +167,20 @@ func (c *compiler) line(text []byte) error {
 		return refuse("unrecognized leading character")
 	}
 	c.text = text
-	rest := text[1:]
-	for i := range c.f {
-		if k := bytes.IndexByte(rest, ':'); k >= 0 {
-			c.f[i], rest = rest[:k], rest[k+1:]
+	split(c.f[:], text[1:])
+	return f(c, text[0])
+}
+
+// split cuts text into fields; what is missing is empty, what is too much does
+// not count.
+func split(f [][]byte, text []byte) {
+	for i := range f {
+		if k := bytes.IndexByte(text, ':'); k >= 0 {
+			f[i], text = text[:k], text[k+1:]
 		} else {
-			c.f[i], rest = rest, nil
+			f[i], text = text, nil
 		}
 	}
-	return f(c, text[0])
 }
 
 // start begins a record with its type, location, ttl and timestamp; timestamp

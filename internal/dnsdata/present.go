@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"quill/internal/dnswire"
 )
@@ -22,11 +23,11 @@ var errMissing = errors.New("data is missing at the end")
 // RFC 3597's "\# length hex" for any type, and a type's own words where we know
 // them (TypeNumber). Names are always from the root.
 func ParseData(typ uint16, text []byte) ([]byte, error) {
-	words, err := lex(text)
+	d, known := typeOf(typ)
+	words, err := lex(text, strings.HasSuffix(d.fields, "k"))
 	if err != nil {
 		return nil, err
 	}
-	d, known := typeOf(typ)
 	if len(words) > 0 && string(words[0]) == `\#` {
 		return parseUnknown(d, words[1:])
 	}

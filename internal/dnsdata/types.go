@@ -78,3 +78,9 @@ func TypeName(number uint16) string {
 	}
 	return "TYPE" + strconv.Itoa(int(number))
 }
+
+// HasWords says whether FormatData and ParseData know the words of a type.
+func HasWords(number uint16) bool {
+	d, ok := typeOf(number)
+	return ok && d.fields != ""
+}
