@@ -29,8 +29,11 @@ const (
 	patience    = 60 * time.Second // for a question to come, and for a message to be taken
 )
 
-// errOutside says, as djb does, that we have nothing to say.
-var errOutside = errors.New("unable to locate information in data.cdb")
+// What a client has no answer for, in djb's words.
+var (
+	errOutside    = errors.New("unable to locate information in data.cdb")
+	errDisallowed = errors.New("disallowed zone transfer request")
+)
 
 // session is one client's.
 type session struct {
@@ -176,8 +179,10 @@ func (s *session) transfer(q *dnstransfer.Request, packet []byte) error {
 		return write(wrong)
 	}
 	if !s.all && !s.zones.Has(q.Zone()) {
-		warn(errors.New("disallowed zone transfer request"))
-		return write(q.Prohibited())
+		if err := write(q.Prohibited()); err != nil {
+			return err
+		}
+		return errDisallowed // djb's axfr-get does not see a refusal, but a connection that ends
 	}
 	err := transferfiles.Send(q, dnstransfer.Client{Addr: s.from.Addr(), Now: time.Now()}, warn, write)
 	if errors.Is(err, dnstransfer.ErrNoZone) {
@@ -202,7 +207,7 @@ func (s *session) answerDJB(packet []byte) error {
 		return s.write(said)
 	}
 	if !s.all && !s.zones.Has(q.Zone()) {
-		return errors.New("disallowed zone transfer request")
+		return errDisallowed
 	}
 	var broken error // of the network
 	err = transferfiles.Use(func(m *cdb.Map) error {

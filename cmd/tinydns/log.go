@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net/netip"
 	"strconv"
@@ -69,7 +70,9 @@ func (l *logger) write() {
 			out = append(out, prog+": warning: lines of the log lost as nobody read it: "+strconv.FormatUint(n-told, 10)+"\n"...)
 			told = n
 		}
-		l.w.Write(out)
+		if _, err := l.w.Write(out); err != nil {
+			l.dropped.Add(uint64(bytes.Count(out, []byte{'\n'})))
+		}
 		l.mu.Lock()
 		l.idle.Store(len(l.waiting) == 0)
 		l.mu.Unlock()

@@ -112,17 +112,24 @@ func TestStalledLog(t *testing.T) {
 	}
 }
 
-// TestLogBreaks: a log whose reader has gone stops nothing.
+// TestLogBreaks: a log whose reader has gone stops nothing; its lines are counted
+// as lost.
 func TestLogBreaks(t *testing.T) {
 	dir := t.TempDir()
 	publish(t, dir, zoneText)
-	p := start(t, dir, "127.0.0.1", nil)
+	at := "127.0.0.1:" + freePort(t)
+	p := start(t, dir, "127.0.0.1", nil, "METRICS="+at)
 	p.logEnd.Close()
 	for range 3 {
 		if got := ask(t, "udp", p.addr, "www.a.org."); got != "1.2.3.4" {
 			t.Errorf("without a reader of the log: %s; want 1.2.3.4", got)
 		}
 		time.Sleep(2 * logEvery)
+	}
+	for end := time.Now().Add(5 * time.Second); sample(t, at, "tinydns_log_dropped_total") < 3; {
+		if time.Now().After(end) {
+			t.Fatal("lines that nobody can read are not counted")
+		}
 	}
 	p.stop(t, syscall.SIGTERM)
 }

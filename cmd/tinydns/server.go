@@ -29,8 +29,7 @@ type server struct {
 
 func newServer(c config) *server {
 	s := &server{config: c, log: newLogger(os.Stderr), leaving: make(chan struct{}, maxTransfers)}
-	s.store = newStore(s.warn)
-	s.files = transferfiles.New(s.warn)
+	s.store, s.files = newStore(s.warn), transferfiles.New(s.warn)
 	if c.rate != nil {
 		s.rate = dnsrate.New(*c.rate)
 	}
@@ -84,12 +83,16 @@ func (w *worker) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 	if w.stopped.Load() {
 		return nil
 	}
-	q := &w.query
-	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, q)
+	said, status := w.engine.compose(w.data, out, packet, from.Addr(), tcp, w.now, &w.query)
+	return w.finish(out, said, from, tcp, status)
+}
+
+// finish keeps an answer to the rate, counts it and logs it.
+func (w *worker) finish(out, said []byte, from netip.AddrPort, tcp bool, status dnsanswer.Status) []byte {
 	if w.rate != nil && !tcp && len(said) > 0 {
 		said, status = w.limit(out, said, from, status)
 	}
-	w.tally.note(q, said, status, tcp)
+	w.tally.note(&w.query, said, status, tcp)
 	if w.config.sample > 0 {
 		w.write(from, status)
 	}

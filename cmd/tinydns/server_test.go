@@ -147,3 +147,22 @@ func BenchmarkWorker(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/64, "ns/answer")
 }
+
+// TestClasses is DN7: other classes than IN are refused.
+func TestClasses(t *testing.T) {
+	w := testWorker(t, zoneText)
+	for _, class := range []uint16{0, 2, dns.ClassCHAOS, dns.ClassHESIOD, dns.ClassNONE, dns.ClassANY, 65535} {
+		m := new(dns.Msg).SetQuestion("version.bind.", dns.TypeTXT)
+		m.Question[0].Qclass = class
+		q, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Begin(time.Now())
+		out := w.Answer(nil, q, someClient, true)
+		w.End()
+		if len(out) != len(q) || out[3]&15 != dnswire.RcodeRefused {
+			t.Errorf("class %d: %x; want REFUSED and nothing else", class, out)
+		}
+	}
+}

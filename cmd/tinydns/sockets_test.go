@@ -107,15 +107,25 @@ func TestBursts(t *testing.T) {
 }
 
 // TestOneEach: of two servers on one port the second does not start, though UDP
-// sockets could share it.
+// sockets could share it; with TCP off the TCP port is left to another.
 func TestOneEach(t *testing.T) {
 	dir := t.TempDir()
 	publish(t, dir, zoneText)
-	p := start(t, dir, "127.0.0.1", nil, "LOG=off")
-	_, port, _ := net.SplitHostPort(p.addr)
-	out, code := runOnce(t, "ROOT="+dir, "IP=127.0.0.1", "PORT="+port, "UID=61203", "GID=61203")
-	if code != 111 || !strings.Contains(out, "unable to bind") {
-		t.Errorf("a second server: %d %q; want 111 unable to bind", code, out)
+	for _, tcp := range []string{"TCP=on", "TCP=off"} {
+		p := start(t, dir, "127.0.0.1", nil, "LOG=off", tcp)
+		await(t, "udp", p.addr, "www.a.org.", "1.2.3.4")
+		_, port, _ := net.SplitHostPort(p.addr)
+		out, code := runOnce(t, "ROOT="+dir, "IP=127.0.0.1", "PORT="+port, "UID=61203", "GID=61203", tcp)
+		if code != 111 || !strings.Contains(out, "unable to bind") {
+			t.Errorf("%s: a second server: %d %q; want 111 unable to bind", tcp, code, out)
+		}
+		l, err := net.Listen("tcp", p.addr)
+		if (err == nil) != (tcp == "TCP=off") {
+			t.Errorf("%s: listening on TCP beside it: %v", tcp, err)
+		}
+		if err == nil {
+			l.Close()
+		}
 	}
 }
 
@@ -197,5 +207,18 @@ func TestConfined(t *testing.T) {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %q in %s", want, b)
 		}
+	}
+}
+
+// TestClassic: with ANSWERS=djb, djb's silence and djb's answers.
+func TestClassic(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	p := start(t, dir, "127.0.0.1", nil, "ANSWERS=djb")
+	silent(t, p.addr, question(t, "b.org.", dns.TypeA), make([]byte, 513), question(t, "www.a.org.", dns.TypeA)[:20])
+	m := new(dns.Msg).SetQuestion("www.a.org.", dns.TypeA).SetEdns0(1232, false)
+	a, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(m, p.addr)
+	if err != nil || len(a.Answer) != 1 || len(a.Ns) != 1 || len(a.Extra) != 1 || a.IsEdns0() != nil {
+		t.Errorf("www.a.org: %v, %v; want the record, the server and its address, and no EDNS", a, err)
 	}
 }

@@ -30,9 +30,17 @@ func (s signing) Answer(out, packet []byte, from netip.AddrPort, tcp bool) []byt
 	if !dnstransfer.Signed(packet) {
 		return s.worker.Answer(out, packet, from, tcp)
 	}
-	return dnstransfer.Around(out, packet, s.files.Keys(), s.now, tcp, func(out, bare []byte) []byte {
+	asked := false
+	said := dnstransfer.Around(out, packet, s.files.Keys(), s.now, tcp, func(out, bare []byte) []byte {
+		asked = true
 		return s.worker.Answer(out, bare, from, tcp)
 	})
+	if asked || s.stopped.Load() {
+		return said
+	}
+	dnswire.Parse(packet, &s.query)
+	s.query.Rcode = int(said[3] & 15)
+	return s.finish(out, said, from, tcp, 'I')
 }
 
 // transfer sends a zone to who may have it.

@@ -125,6 +125,11 @@ func TestSigned(t *testing.T) {
 	put(t, dir, "keys", "k1:hmac-sha256:"+secret+"\nk2:hmac-sha512:"+secret+"\n")
 	put(t, dir, "transfer", "a.org:*:k1\n")
 	p := start(t, dir, "127.0.0.1", nil)
+	stranger := new(dns.Msg)
+	stranger.SetQuestion("www.a.org.", dns.TypeA)
+	stranger.SetTsig("k9.", dns.HmacSHA256, 300, time.Now().Unix())
+	(&dns.Client{TsigSecret: map[string]string{"k9.": secret}}).Exchange(stranger, p.addr)
+	p.expect(t, `^7f000001:....:.... I 0001 www\.a\.org$`)
 	for _, network := range []string{"udp", "tcp"} {
 		for _, c := range []struct {
 			key, algorithm string

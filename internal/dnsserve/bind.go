@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,9 +24,31 @@ type udpSocket struct {
 	everywhere bool
 }
 
-// bind opens the sockets of an address: first that for TCP, which no other
-// process can share with us as it could those for UDP.
-func (o *Sockets) bind(at netip.AddrPort) error {
+// bind opens the sockets of an address, those for UDP alone if that is wanted.
+func (o *Sockets) bind(at netip.AddrPort, tcp bool, workers int) error {
+	if tcp {
+		if err := o.listen(at); err != nil {
+			return err
+		}
+	}
+	// A second server must not share the port with us, as sockets of one user can.
+	fd, err := bindUDP(at, false)
+	if err != nil {
+		return fmt.Errorf("UDP %s: %w", at, err)
+	}
+	unix.Close(fd)
+	for range workers {
+		fd, err := bindUDP(at, true)
+		if err != nil {
+			return fmt.Errorf("UDP %s: %w", at, err)
+		}
+		o.udp = append(o.udp, udpSocket{fd, at.Addr().IsUnspecified()})
+	}
+	return nil
+}
+
+// listen opens the socket for TCP.
+func (o *Sockets) listen(at netip.AddrPort) error {
 	family := "6"
 	if at.Addr().Is4() {
 		family = "4"
@@ -40,18 +61,11 @@ func (o *Sockets) bind(at netip.AddrPort) error {
 		return err
 	}
 	o.tcp = append(o.tcp, l)
-	for range runtime.GOMAXPROCS(0) {
-		fd, err := bindUDP(at)
-		if err != nil {
-			return fmt.Errorf("UDP %s: %w", at, err)
-		}
-		o.udp = append(o.udp, udpSocket{fd, at.Addr().IsUnspecified()})
-	}
 	return nil
 }
 
-// bindUDP opens one socket of those that share an address.
-func bindUDP(at netip.AddrPort) (fd int, err error) {
+// bindUDP opens a socket; one that shares its address with others that do.
+func bindUDP(at netip.AddrPort, shares bool) (fd int, err error) {
 	family, name := unix.AF_INET6, unix.Sockaddr(nil)
 	if at.Addr().Is4() {
 		family, name = unix.AF_INET, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
@@ -69,8 +83,10 @@ func bindUDP(at netip.AddrPort) (fd int, err error) {
 	if family == unix.AF_INET6 {
 		err = os.NewSyscallError("setsockopt IPV6_V6ONLY", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 	}
-	err = errors.Join(err, os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)), os.NewSyscallError("bind", unix.Bind(fd, name)))
-	if err != nil {
+	if shares {
+		err = errors.Join(err, os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)))
+	}
+	if err = errors.Join(err, os.NewSyscallError("bind", unix.Bind(fd, name))); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func (sized) Answer(out, packet []byte, _ netip.AddrPort, _ bool) []byte {
 // local is a socket to answer on, and one that asks there.
 func local(t *testing.T, at string) (u udpSocket, c *net.UDPConn) {
 	t.Helper()
-	fd, err := bindUDP(netip.MustParseAddrPort(at))
+	fd, err := bindUDP(netip.MustParseAddrPort(at), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +166,16 @@ func TestLongQuestion(t *testing.T) {
 		c.Write(make([]byte, n))
 		if got, err := p.receive(u.fd); got != 1 || err != nil || len(p.packet(0)) != maxPacket {
 			t.Errorf("%d bytes: %d, %v, %d bytes; want 1 of %d", n, got, err, len(p.packet(0)), maxPacket)
+		}
+	}
+}
+
+// TestWorkers: a processor has a worker for each address, within bounds.
+func TestWorkers(t *testing.T) {
+	n := runtime.GOMAXPROCS(0)
+	for addresses, want := range map[int]int{1: min(n, maxWorkers), 2: min(n, maxWorkers/2), maxAddresses: min(n, maxWorkers/maxAddresses), 1000: 1} {
+		if got := workersFor(addresses); got != want {
+			t.Errorf("workersFor(%d) = %d; want %d", addresses, got, want)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 // and connections. What is answered is another's business.
 //
 // Each address has a socket and a worker for every processor this process may
-// use. A worker takes the datagrams that wait, has them answered, and sends the
+// use, up to 256 in all. A worker takes the datagrams that wait, has them answered, and sends the
 // answers, by two system calls for up to batch of them; it allocates nothing.
 package dnsserve
 
@@ -19,6 +19,10 @@ import (
 const (
 	maxPacket = 4096 // bytes of a question
 	batch     = 64   // datagrams that are taken, and answered, at once
+	// maxAddresses is those of IP, and maxWorkers the workers of all of them where
+	// each has several.
+	maxAddresses = 64
+	maxWorkers   = 256
 	// MaxConns is the TCP connections at once, and MaxClient those of one client
 	// address (of a /64 for IPv6).
 	MaxConns  = 1024

@@ -38,6 +38,8 @@ type view struct {
 	src Source
 	loc [2]byte
 	now uint64 // TAI64
+	// room is memory for the records of a key.
+	room []rr
 }
 
 // taiEpoch is the TAI64 label of the Unix epoch.
@@ -126,26 +128,39 @@ func (v *view) read(val []byte) (r rr, ok bool) {
 	return r, true
 }
 
-// of are the records of a key, those of its wildcard too; each once, all of one
-// type with the least of their times to live (RFC 2181 §5).
-func (v *view) of(key []byte) (out []rr, err error) {
-	type set struct {
-		kind uint16
-		wild bool
-	}
-	ttls := make(map[set]uint32)
-	err = v.src.Each(key, func(val []byte) bool {
-		if r, ok := v.read(val); ok {
-			at := set{r.kind, r.wild}
-			if least, more := ttls[at]; !more || r.ttl < least {
-				ttls[at] = r.ttl
-			}
+// set is the records of one owner and type.
+type set struct {
+	kind uint16
+	wild bool
+}
+
+// of are the records of a key, those of its wildcard too, if val is the key's
+// first value: so each key is met once. They come each once, all of one type
+// with the least of their times to live (RFC 2181 §5), and hold until the next
+// call.
+func (v *view) of(key, val []byte) (out []rr, err error) {
+	out = v.room[:0]
+	begun := false
+	err = v.src.Each(key, func(other []byte) bool {
+		if !begun && (len(other) == 0 || &other[0] != &val[0]) {
+			return false
+		}
+		begun = true
+		if r, ok := v.read(other); ok {
 			out = append(out, r)
 		}
 		return true
 	})
+	v.room = out
 	if len(out) < 2 {
 		return out, err
+	}
+	ttls := make(map[set]uint32)
+	for _, r := range out {
+		at := set{r.kind, r.wild}
+		if least, more := ttls[at]; !more || r.ttl < least {
+			ttls[at] = r.ttl
+		}
 	}
 	var seen map[string]bool
 	if len(out) > 8 {
@@ -314,12 +329,12 @@ func (v *view) walk(zone []byte, fn func(key []byte, all []rr) error) error {
 		return err
 	}
 	aerr := v.src.All(func(key, val []byte) bool {
-		if len(val) == 0 || !below(key, zone) || dnswire.NameLen(key) != len(key) || !v.first(key, val) {
+		if len(val) == 0 || !below(key, zone) || dnswire.NameLen(key) != len(key) {
 			return true
 		}
 		at := c.place(key, zone)
 		var all []rr
-		if all, err = v.of(key); err != nil {
+		if all, err = v.of(key, val); err != nil {
 			return false
 		}
 		mine := all[:0]
@@ -328,17 +343,10 @@ func (v *view) walk(zone []byte, fn func(key []byte, all []rr) error) error {
 				mine = append(mine, r)
 			}
 		}
-		err = fn(key, mine)
+		if len(mine) > 0 {
+			err = fn(key, mine)
+		}
 		return err == nil
 	})
 	return errors.Join(err, aerr)
-}
-
-// first says whether a value is its key's first, so that each key is met once.
-func (v *view) first(key, val []byte) (is bool) {
-	err := v.src.Each(key, func(other []byte) bool {
-		is = len(other) > 0 && &other[0] == &val[0]
-		return false
-	})
-	return is && err == nil
 }

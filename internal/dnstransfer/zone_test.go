@@ -360,3 +360,23 @@ func TestNotify(t *testing.T) {
 		t.Errorf("Notify of no zone: %v", err)
 	}
 }
+
+// BenchmarkSend: a zone of 10^5 hosts.
+func BenchmarkSend(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(top)
+	for i := range 100000 {
+		fmt.Fprintf(&text, "+host%d.l%d.ex.test:1.2.3.4\n", i, i%100)
+	}
+	src := source(b, text.String())
+	q, _ := Read(request(b, "ex.test.", nil))
+	b.ResetTimer()
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		if _, err := q.Send(src, here, func(m []byte) error { n += len(m); return nil }); err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(n))
+	}
+}
