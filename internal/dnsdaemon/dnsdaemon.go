@@ -54,7 +54,9 @@ func (p *Program) Run() error {
 	if p.Begin != nil {
 		p.Begin()
 	}
-	os.Stderr.WriteString("starting " + p.Name + "\n")
+	if !socks.One() {
+		os.Stderr.WriteString("starting " + p.Name + "\n")
+	}
 	a := &answerer{e: e}
 	if os.Getenv("LOG") != "off" {
 		a.log = newLogger(p.Name, os.Stderr)
@@ -62,8 +64,10 @@ func (p *Program) Run() error {
 		defer a.log.end()
 	}
 	door := &dnsserve.Server{New: func() dnsserve.Answerer { return a }, Warn: p.Warn}
-	door.Serve(socks)
-	<-stop
+	select {
+	case <-stop:
+	case <-door.Serve(socks):
+	}
 	return nil
 }
 
