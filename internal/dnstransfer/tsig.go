@@ -47,8 +47,8 @@ func Signed(msg []byte) bool {
 		return false
 	}
 	at := question(msg)
-	if at == 0 {
-		return false
+	if at == 0 || at+4 == len(msg) || msg[at+4] == 0 && msg[10] == 0 && msg[11] == 1 && msg[6]|msg[7]|msg[8]|msg[9] == 0 {
+		return false // the one record is of the root: EDNS, as a rule
 	}
 	_, signed := signature(msg, at+4)
 	return signed
