@@ -63,6 +63,28 @@ func TestOneClient(t *testing.T) {
 	}
 }
 
+// TestInheritedClient: one client's connection as descriptor 3.
+func TestInheritedClient(t *testing.T) {
+	dir := t.TempDir()
+	publish(t, dir, zoneText)
+	here, there := pair(t)
+	cmd, log := alone(t, dir, "LISTEN_FDS=1")
+	cmd.ExtraFiles = []*os.File{there}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	there.Close()
+	q := question(t, "www.a.org.", dns.TypeA)
+	here.Write(append([]byte{0, byte(len(q))}, q...))
+	here.CloseWrite()
+	if all, err := io.ReadAll(here); err != nil || len(all) != 2+len(q)+16 {
+		t.Errorf("%d bytes, %v; want %d", len(all), err, 2+len(q)+16)
+	}
+	if err := cmd.Wait(); err != nil || strings.Count(log.String(), "7f000001:") != 1 {
+		t.Errorf("%v, log %q; want its end and one line", err, log)
+	}
+}
+
 // alone is the program for one client, and its log.
 func alone(t *testing.T, dir string, env ...string) (*exec.Cmd, *bytes.Buffer) {
 	exe, err := os.Executable()

@@ -29,34 +29,34 @@ type cursor struct {
 	table, slot, slots, left uint32
 }
 
-// look is a cursor before the first record of key.
-func (f *finder) look(key []byte) cursor {
+// look sets k before the first record of key.
+func (f *finder) look(k *cursor, key []byte) {
+	k.key, k.left = key, 0
 	h := uint32(5381)
 	for _, b := range key {
 		h = h<<5 + h ^ uint32(b)
 	}
 	if len(f.b) < cdbHeader {
 		f.bad = true
-		return cursor{}
+		return
 	}
-	at := f.b[h&255*8:]
-	k := cursor{key: key, hash: h, table: binary.LittleEndian.Uint32(at), slots: binary.LittleEndian.Uint32(at[4:])}
-	if k.slots == 0 {
-		return k
+	at := binary.LittleEndian.Uint64(f.b[h&255*8:])
+	table, slots := uint32(at), uint32(at>>32)
+	if slots == 0 {
+		return
 	}
-	if uint64(k.table)+uint64(k.slots)*8 > uint64(len(f.b)) {
+	if uint64(table)+uint64(slots)*8 > uint64(len(f.b)) {
 		f.bad = true
-		return cursor{}
+		return
 	}
-	k.slot, k.left = h>>8%k.slots, k.slots
-	return k
+	k.hash, k.table, k.slot, k.slots, k.left = h, table, h>>8%slots, slots, slots
 }
 
 // next is the next record's value, and where in the data it is.
 func (f *finder) next(k *cursor) (val []byte, at uint32, ok bool) {
 	for k.left > 0 {
-		s := f.b[uint64(k.table)+uint64(k.slot)*8:]
-		hash, pos := binary.LittleEndian.Uint32(s), uint64(binary.LittleEndian.Uint32(s[4:]))
+		s := binary.LittleEndian.Uint64(f.b[uint64(k.table)+uint64(k.slot)*8:])
+		hash, pos := uint32(s), s>>32
 		if pos == 0 {
 			break
 		}
@@ -77,7 +77,8 @@ func (f *finder) next(k *cursor) (val []byte, at uint32, ok bool) {
 			break
 		}
 		r := f.b[pos:]
-		key, size := uint64(binary.LittleEndian.Uint32(r)), uint64(binary.LittleEndian.Uint32(r[4:]))
+		sizes := binary.LittleEndian.Uint64(r)
+		key, size := sizes&(1<<32-1), sizes>>32
 		if 8+key+size > uint64(len(r)) {
 			f.bad = true
 			break

@@ -123,7 +123,8 @@ func (c *Composer) answer(owner ref, kind uint16) {
 // redirect answers for a name below a DNAME at level i (RFC 6672 §3.2), with
 // the CNAME that it comes to.
 func (c *Composer) redirect(name ref, i int) (next ref, more bool) {
-	k := c.look(c.suffix(i))
+	var k cursor
+	c.look(&k, c.suffix(i))
 	for {
 		r, ok := c.nextRecord(&k)
 		if !ok {
@@ -194,7 +195,8 @@ func (c *Composer) least(key []byte, wild bool) uint16 {
 		size int
 	}
 	n := 0
-	for k := c.look(key); ; {
+	var k cursor
+	for c.look(&k, key); ; {
 		r, ok := c.nextRecord(&k)
 		if !ok {
 			break

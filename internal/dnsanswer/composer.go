@@ -60,6 +60,7 @@ type Composer struct {
 	unix    int64
 	located bool // loc was looked up
 	loc     [2]byte
+	prefix  [3 + 32]byte // of an address, as a key
 	opt     dnswire.Reply
 
 	// the name that is looked up

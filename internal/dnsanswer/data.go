@@ -21,6 +21,9 @@ type Source interface {
 // records; each takes 8 to 16 bytes.
 const maxAbove = 1 << 24
 
+// maxScan bounds what Open may cost, as maxWork does an answer.
+const maxScan = 1 << 31
+
 // Reasons not to use data.
 var (
 	ErrCorrupt = errors.New("corrupt cdb")
@@ -40,7 +43,7 @@ type Data struct {
 // them: a look-up by name cannot tell (RFC 8020).
 func Open(src Source) (*Data, error) {
 	d := &Data{b: src.Bytes(), seed: maphash.MakeSeed()}
-	s := scan{d: d, limit: maxAbove}
+	s := scan{d: d, limit: maxAbove, finder: finder{b: d.b, work: maxScan}}
 	if err := s.all(); err != nil {
 		return nil, err
 	}
@@ -49,6 +52,7 @@ func Open(src Source) (*Data, error) {
 
 // scan is the reading of Open.
 type scan struct {
+	finder
 	d     *Data
 	limit int       // of names
 	last  [4][]byte // names above records that came last
@@ -86,8 +90,11 @@ func (s *scan) all() error {
 		if v < dnsdata.ValueHeader {
 			continue
 		}
-		if !s.record(key, val) {
+		switch {
+		case !s.record(key, val):
 			return ErrAbove
+		case s.bad:
+			return ErrCorrupt
 		}
 	}
 	return nil
@@ -130,7 +137,7 @@ func (s *scan) record(key, val []byte) bool {
 	s.turn++
 	for ; len(up) > 1 && string(up) != string(s.owner); up = dnswire.Parent(up) {
 		h := s.d.hash(up)
-		if s.d.above.has(h) || s.d.owned(up) {
+		if s.d.above.has(h) || s.owned(up) {
 			break // so the names above it are known
 		}
 		if s.d.above.n == s.limit {
@@ -145,10 +152,11 @@ func (s *scan) record(key, val []byte) bool {
 func always(val []byte) bool { return binary.BigEndian.Uint64(val[7:]) == 0 }
 
 // owned says whether a name has records that everyone sees always.
-func (d *Data) owned(name []byte) bool {
-	f := finder{b: d.b, work: maxWork}
-	for k := f.look(name); ; {
-		val, _, ok := f.next(&k)
+func (s *scan) owned(name []byte) bool {
+	var k cursor
+	s.look(&k, name)
+	for {
+		val, _, ok := s.next(&k)
 		if !ok {
 			return false
 		}

@@ -50,10 +50,19 @@ func TestAbove(t *testing.T) {
 func TestAboveLimit(t *testing.T) {
 	b := database(t, ".a:1.2.3.4:ns.a\n+h.x.y.z.a:1.2.3.4\n")
 	for limit, want := range map[int]error{2: ErrAbove, 3: nil} {
-		s := scan{d: &Data{b: b, seed: maphash.MakeSeed()}, limit: limit}
+		s := scan{d: &Data{b: b, seed: maphash.MakeSeed()}, limit: limit, finder: finder{b: b, work: maxScan}}
 		if err := s.all(); err != want {
 			t.Errorf("3 names, limit %d: %v; want %v", limit, err, want)
 		}
+	}
+}
+
+// TestScanLimit: data that would keep Open busy are refused.
+func TestScanLimit(t *testing.T) {
+	b := database(t, ".a:1.2.3.4:ns.a\n+y.a:1.2.3.4\n+h.y.a:1.2.3.4\n+z.a:1.2.3.4\n+h.z.a:1.2.3.4\n")
+	s := scan{d: &Data{b: b, seed: maphash.MakeSeed()}, limit: maxAbove, finder: finder{b: b, work: 1}}
+	if err := s.all(); err != ErrCorrupt {
+		t.Errorf("without work left: %v; want %v", err, ErrCorrupt)
 	}
 }
 

@@ -154,7 +154,8 @@ func (c *Composer) answersDJB(control int) (found, ok bool) {
 func (c *Composer) levelDJB(i int) bool {
 	var addresses [djbAddresses]ref
 	n, ttl, soa := 0, uint32(0), false
-	for k := c.look(c.suffix(i)); ; {
+	var k cursor
+	for c.look(&k, c.suffix(i)); ; {
 		r, ok := c.nextRecord(&k)
 		if !ok {
 			break
@@ -190,7 +191,8 @@ func (c *Composer) levelDJB(i int) bool {
 
 // recordsDJB writes the records of one type of level i: of SOA the first.
 func (c *Composer) recordsDJB(i int, kind uint16, section int) bool {
-	for k := c.look(c.suffix(i)); ; {
+	var k cursor
+	for c.look(&k, c.suffix(i)); ; {
 		r, ok := c.nextRecord(&k)
 		if !ok {
 			return true

@@ -110,8 +110,8 @@ func (c *Composer) location() [2]byte {
 		return c.loc
 	}
 	c.located = true
-	var key [3 + 32]byte
-	key[1] = '%'
+	key := &c.prefix
+	key[0], key[1] = 0, '%'
 	if c.from.Is4() {
 		ip := c.from.As4()
 		copy(key[2:], ip[:])
@@ -141,7 +141,8 @@ const hexDigits = "0123456789abcdef"
 
 // locate takes the location of a prefix; false where it has none.
 func (c *Composer) locate(key []byte) bool {
-	k := c.look(key)
+	var k cursor
+	c.look(&k, key)
 	val, _, ok := c.next(&k)
 	if ok && len(val) == len(c.loc) {
 		c.loc = [2]byte(val)

@@ -41,7 +41,8 @@ func (c *Composer) suffix(i int) []byte { return c.low[c.levels[i].at:c.lowN] }
 // are gathered.
 func (c *Composer) examine(i int, want uint16) uint16 {
 	flags := uint16(0)
-	k := c.look(c.suffix(i))
+	var k cursor
+	c.look(&k, c.suffix(i))
 	for {
 		r, ok := c.nextRecord(&k)
 		if !ok {
@@ -101,7 +102,8 @@ func (c *Composer) gathered() int {
 
 // collect gathers the records of one type of a key, or of its wildcard.
 func (c *Composer) collect(key []byte, wild bool, kind uint16) {
-	k := c.look(key)
+	var k cursor
+	c.look(&k, key)
 	for {
 		r, ok := c.nextRecord(&k)
 		if !ok {

@@ -25,7 +25,7 @@ func inheritedCount() (n int, ours bool) {
 }
 
 // inherited takes the sockets from descriptor 3 on: datagram ones for UDP,
-// listening ones for TCP.
+// streams for TCP.
 func inherited(n int) (*Sockets, error) {
 	o := &Sockets{}
 	for fd := 3; fd < 3+n; fd++ {
@@ -66,9 +66,19 @@ func (o *Sockets) inheritUDP(fd int) error {
 	return nil
 }
 
+// inheritTCP takes a listening socket, or one client's (Accept=yes).
 func (o *Sockets) inheritTCP(fd int) error {
 	f := os.NewFile(uintptr(fd), "inherited")
 	defer f.Close()
+	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil {
+		return err
+	} else if listens == 0 {
+		if o.one != nil {
+			return errors.New("a second client; at most one can be handed over")
+		}
+		o.one, err = net.FileConn(f)
+		return err
+	}
 	l, err := net.FileListener(f)
 	if err != nil {
 		return err

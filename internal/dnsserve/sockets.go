@@ -17,10 +17,10 @@ import (
 type Sockets struct {
 	udp []udpSocket // several may share one
 	tcp []net.Listener
-	one net.Conn // the client on descriptors 0 and 1
+	one net.Conn // the only client: that of descriptors 0 and 1, or one that was handed over
 }
 
-// One says whether there is but one client, on descriptors 0 and 1.
+// One says whether there is but one client, whose connection was handed over.
 func (o *Sockets) One() bool { return o.one != nil }
 
 // Open binds each address of the environment's IP at PORT (53 where it is not
