@@ -6,7 +6,8 @@ package etc
 
 import "embed"
 
-// Service is the folder service: a folder with a script run for each service.
+// Service is the folder service: a folder with a script run for each service of a
+// lab.
 //
-//go:embed service/*/run
+//go:embed service/dns/run service/queued/run service/send/run service/smtpd/run service/pop3d/run
 var Service embed.FS

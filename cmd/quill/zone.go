@@ -60,27 +60,31 @@ func input(name string) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-func zoneImport(c *cli.Context) error {
-	if c.NArg() != 1 {
-		return usage("zone import takes one word: a file, -, or with --axfr a zone")
+// spool is an unnamed file for output that is to come whole or not at all.
+func spool() (*os.File, error) {
+	f, err := os.CreateTemp("", "quill-zone")
+	if err != nil {
+		return nil, err
 	}
-	var left zonefile.Left
-	var err error
-	if server := c.String("axfr"); server != "" {
-		if c.String("origin") != "" {
-			return usage("--origin is for files: with --axfr the zone is the origin")
-		}
-		left, err = zonefile.Transfer(server, c.Args().First(), os.Stdout)
-	} else {
-		in, oerr := input(c.Args().First())
-		if oerr != nil {
-			return oerr
-		}
-		defer in.Close()
-		left, err = zonefile.Import(in, c.Args().First(), c.String("origin"), os.Stdout)
-		if err != nil {
-			err = no("%w", err)
-		}
+	return f, os.Remove(f.Name())
+}
+
+func zoneImport(c *cli.Context) error {
+	server, origin := c.String("axfr"), c.String("origin")
+	switch {
+	case c.NArg() != 1:
+		return usage("zone import takes one word: a file, -, or with --axfr a zone")
+	case server != "" && origin != "":
+		return usage("--origin is for files: with --axfr the zone is the origin")
+	}
+	lines, err := spool()
+	if err != nil {
+		return err
+	}
+	defer lines.Close()
+	left, err := zoneLines(lines, c.Args().First(), server, origin)
+	if err != nil {
+		return err
 	}
 	if left.Signatures > 0 {
 		fmt.Fprintf(os.Stderr, "quill: left out %d RRSIG, NSEC, NSEC3 and NSEC3PARAM records: whoever signs the zone makes its own\n", left.Signatures)
@@ -88,7 +92,26 @@ func zoneImport(c *cli.Context) error {
 	if left.Outside > 0 {
 		fmt.Fprintf(os.Stderr, "quill: left out %d records of names outside the zone\n", left.Outside)
 	}
+	if _, err = lines.Seek(0, io.SeekStart); err == nil {
+		_, err = io.Copy(os.Stdout, lines)
+	}
 	return err
+}
+
+// zoneLines writes the data lines of a file, or of a server's zone.
+func zoneLines(w io.Writer, name, server, origin string) (left zonefile.Left, err error) {
+	if server != "" {
+		return zonefile.Transfer(server, name, w)
+	}
+	in, err := input(name)
+	if err != nil {
+		return left, err
+	}
+	defer in.Close()
+	if left, err = zonefile.Import(in, name, origin, w); err != nil {
+		err = no("%w", err)
+	}
+	return left, err
 }
 
 func zoneExport(c *cli.Context) error {

@@ -57,7 +57,9 @@ func run(o *options) error {
 		fmt.Println(listeners[0].Port())
 	}
 	s := o.server
-	s.Lookup = resolve.New(os.Getenv, nil)
+	if s.Lookup, err = resolve.New(os.Getenv, nil); err != nil {
+		return err
+	}
 	s.Start()
 	if err := o.drop(); err != nil {
 		return err

@@ -158,7 +158,11 @@ func (o *options) address() (netip.Addr, error) {
 	if a, err := netip.ParseAddr(o.host); err == nil {
 		return a, nil
 	}
-	for _, a := range resolve.New(os.Getenv, nil).Addrs(o.host, o.server.Timeout) {
+	r, err := resolve.New(os.Getenv, nil)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range r.Addrs(o.host, o.server.Timeout) {
 		if (a.Is4() || !o.only4) && (a.Is6() || !o.only6) {
 			return a, nil
 		}

@@ -108,3 +108,32 @@ func TestPeerProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestPeerGet: djb's own lookups answer from our lines: the sample's records are
+// ordinary ones.
+func TestPeerGet(t *testing.T) {
+	dir := t.TempDir()
+	text, err := os.ReadFile("../../etc/dns/mail.data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeData(t, dir, string(text)+"!*.w.example.org:AAAA::::2001:db8::7\n")
+	if code, message := run(t, dir); code != 0 {
+		t.Fatalf("tinydns-data = %d %q", code, message)
+	}
+	for _, c := range []struct {
+		kind, name, want string
+		answers          int
+	}{
+		{"28", "mail.example.org", `\040\001\015\270\000\000\000\000\000\000\000\000\000\000\000%`, 1}, {"52", "_25._tcp.mail.example.org", `\003\001\001`, 2}, {"257", "example.org", `\000\005issueca.example`, 3},
+		{"33", "_submission._tcp.example.org", `\000\000\000\000\000\000\000`, 1}, {"16", "rsa2026._domainkey.example.org", `\377v=DKIM1;`, 1}, {"28", "x.w.example.org", `\040\001\015\270`, 1},
+		{"ptr", "5.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "PTR mail.example.org", 1},
+	} {
+		cmd := exec.Command("tinydns-get", c.kind, c.name)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Count(string(out), "answer: ") != c.answers || !strings.Contains(string(out), c.want) {
+			t.Errorf("tinydns-get %s %s: %v\n%s\nwant %d answers and %s", c.kind, c.name, err, out, c.answers, c.want)
+		}
+	}
+}

@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+
+	"quill/internal/dnswire"
 )
 
 // Finding is something to say about a data file.
@@ -36,7 +39,7 @@ func (f Finding) String() string {
 // Check reads lines as Compile does, but says all that can be said, in the order
 // of the lines. It keeps all records in memory. The error is of reading.
 func (o Compiler) Check(r io.Reader) ([]Finding, error) {
-	k := &checker{locations: map[[2]byte]bool{}, names: map[string][]*placed{}}
+	k := &checker{locations: map[[2]byte]bool{}, names: map[string]ends{}}
 	k.c = compiler{Compiler: o, put: k.put}
 	in := lines{in: bufio.NewReaderSize(r, 64<<10)}
 	for k.n = 1; ; k.n++ {
@@ -60,8 +63,9 @@ type checker struct {
 	n         int  // the line
 	kind      byte // of the line
 	found     []Finding
-	records   []*placed
-	names     map[string][]*placed // records by owner in lower case, a * label among it
+	records   []placed
+	names     map[string]ends // of owners in lower case, a * label among it
+	room      []byte          // for owners and data
 	locations map[[2]byte]bool
 	used      []location // that lines name
 }
@@ -70,8 +74,12 @@ type checker struct {
 type placed struct {
 	Record
 	line    int
+	next    int  // record of that name; 0 for none
 	implied bool // not what the line is for: a server's address, a host's PTR
 }
+
+// ends are the first and the last record of a name.
+type ends struct{ first, last int }
 
 type location struct {
 	lo   [2]byte
@@ -130,21 +138,55 @@ var hints = map[string]string{
 
 // put keeps a record.
 func (k *checker) put(key, val []byte) error {
-	r, ok := ParseRecord(bytes.Clone(key), bytes.Clone(val))
+	r, ok := ParseRecord(key, val)
 	if !ok {
 		return nil // a location
 	}
-	p := &placed{Record: r, line: k.n}
+	r.Owner, r.Data = k.keep(r.Owner), k.keep(r.Data)
+	p := placed{Record: r, line: k.n}
 	switch k.kind {
 	case '.', '&', '@', 'S':
-		p.implied = r.Type == 1 || r.Type == 28
+		p.implied = r.Type == dnswire.TypeA || r.Type == dnswire.TypeAAAA
 	case '=', '6':
-		p.implied = r.Type == 12
+		p.implied = r.Type == dnswire.TypePTR
 	}
+	if r.Loc != [2]byte{} && (len(k.used) == 0 || k.used[len(k.used)-1].line != k.n) {
+		k.used = append(k.used, location{r.Loc, k.n})
+	}
+	k.data(&p)
+	at := len(k.records)
 	k.records = append(k.records, p)
-	k.names[string(r.Owner)] = append(k.names[string(r.Owner)], p)
-	k.data(p)
+	e, there := k.names[string(r.Owner)]
+	if there {
+		k.records[e.last].next = at
+	} else {
+		e.first = at
+	}
+	e.last = at
+	k.names[string(r.Owner)] = e
 	return nil
+}
+
+// keep copies b, many to one piece of memory.
+func (k *checker) keep(b []byte) []byte {
+	if len(b) > cap(k.room)-len(k.room) {
+		k.room = make([]byte, 0, max(len(b), 64<<10))
+	}
+	at := len(k.room)
+	k.room = append(k.room, b...)
+	return k.room[at:len(k.room):len(k.room)]
+}
+
+// of is the records of a name, in the order of their lines.
+func (k *checker) of(name []byte) iter.Seq[*placed] {
+	return func(yield func(*placed) bool) {
+		e, there := k.names[string(name)]
+		for at := e.first; there; at = k.records[at].next {
+			if !yield(&k.records[at]) || at == e.last {
+				return
+			}
+		}
+	}
 }
 
 // fields looks at the fields of a line.
@@ -276,11 +318,10 @@ func (k *checker) location(role byte, s []byte) {
 	if len(s) > 2 {
 		k.fail("write at most two characters", "of location %q only %q counts", s, s[:2])
 	}
-	var lo [2]byte
-	if copy(lo[:], s); role == 'L' {
+	if role == 'L' {
+		var lo [2]byte
+		copy(lo[:], s)
 		k.locations[lo] = true
-	} else if lo != [2]byte{} {
-		k.used = append(k.used, location{lo, k.n})
 	}
 }
 

@@ -4,6 +4,7 @@ package dnsdata
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,7 +22,7 @@ func TestCheck(t *testing.T) {
 		{zone + "+a.ex.org:10.0.0", "E2 not an IPv4 address"}, {zone + "+a.ex.org:mail", "E2 not an IPv4 address"}, {zone + "+a.ex.org:2001_db8__1", "E2 is an IPv6 address"}, {zone + "=a.ex.org", "W2 no address"}, {zone + "+a.ex.org:", "W2 no address"},
 		{zone + "+a.ex.org:192.0.2.2:60x", "E2 counts as 60"}, {zone + "+a.ex.org:192.0.2.2: 60", "E2 the default counts"}, {zone + "+a.ex.org:192.0.2.2:4294967296", "E2 too great for a ttl"}, {zone + "+a.ex.org:192.0.2.2:2147483648", "E2 too great for a ttl"},
 		{zone + "+a.ex.org:192.0.2.2::4000000000ABCDEF", "E2 'A' counts as 0"}, {zone + "+a.ex.org:192.0.2.2::@40", "E2 '@' counts as 0"}, {zone + "+a.ex.org:192.0.2.2::40000000000000001", "E2 longer than 16"},
-		{zone + "%in:10\n+a.ex.org:192.0.2.2:::inside", "E3 only \"in\" counts"}, {zone + "+a.ex.org:192.0.2.2:::in", "W2 nobody is at location \"in\""}, {"%in:10.256", "E1 no IPv4 prefix"}, {"%in:x", "E1 no IPv4 prefix"}, {"%in:10..1", "E1 no IPv4 prefix"}, {"%in:1.2.3.4.5", "E1 longer than an IPv4"}, {"%in:s2001", "E1 everybody's"}, {"%in:10.", ""}, {"%in", ""},
+		{zone + "%in:10\n+a.ex.org:192.0.2.2:::inside", "E3 only \"in\" counts"}, {zone + "+a.ex.org:192.0.2.2:::in", "W2 nobody is at location \"in\""}, {zone + "!a.ex.org:A:::in:192.0.2.2", "W2 nobody is at location \"in\""}, {"%in:10.256", "E1 no IPv4 prefix"}, {"%in:x", "E1 no IPv4 prefix"}, {"%in:10..1", "E1 no IPv4 prefix"}, {"%in:1.2.3.4.5", "E1 longer than an IPv4"}, {"%in:s2001", "E1 everybody's"}, {"%in:10.", ""}, {"%in", ""},
 		{zone + "'ex.org:v=DKIM1; k=rsa:x:y:z:p=x", "E2 6 fields; a ' line has 5\nE2 the default counts\nE2 'y' counts as 0\nW2 nobody is at location"}, {zone + "+a.ex.org:192.0.2.2" + strings.Repeat(":", 20), ""}, {zone + "+a.ex.org:192.0.2.2:::::x", "E2 7 fields"},
 		{zone + "'ex.org:", "E2 not a valid TXT"}, {zone + `'ex.org:a\777`, "E2 more than a byte"}, {zone + `'ex.org:a\`, "E2 does not count"}, {zone + "'ex.org:a\x00b", "W2 NUL byte"}, {zone + `'ex.org:a\377\\`, ""},
 		{zone + "+a..ex.org:192.0.2.2", "W2 empty label"}, {zone + "+.ex.org:192.0.2.2", "W2 empty label"}, {zone + "+a\x00.ex.org:192.0.2.2", "W2 no printable ASCII"}, {zone + "+\xc3\xa4.ex.org:192.0.2.2", "W2 no printable ASCII"},
@@ -67,6 +68,21 @@ func TestCheckIPv6(t *testing.T) {
 	text := zone + "+a.ex.org:2001_db8__1\n%in:s20010db8\n+b.ex.org:192.0.2.2:::in\n"
 	if found, err := (Compiler{IPv6: true}).Check(strings.NewReader(text)); err != nil || len(found) != 0 {
 		t.Errorf("Check = %v, %v; want nothing", found, err)
+	}
+}
+
+// TestCheckSiblings: a record is held against the first 1000 of its name.
+func TestCheckSiblings(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(zone)
+	for i := range maxSiblings + 1 {
+		fmt.Fprintf(&b, "+a.ex.org:10.0.%d.%d\n", i>>8, i&255)
+	}
+	for at, want := range map[int]int{maxSiblings - 1: 1, maxSiblings: 0} {
+		text := b.String() + fmt.Sprintf("+a.ex.org:10.0.%d.%d\n", at>>8, at&255)
+		if found, err := (Compiler{}).Check(strings.NewReader(text)); err != nil || len(found) != want {
+			t.Errorf("a record like number %d: %v, %v; want %d findings", at+1, found, err, want)
+		}
 	}
 }
 

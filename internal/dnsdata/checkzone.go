@@ -16,6 +16,11 @@ const plainAnswer = 32767
 // maxSiblings is how many records of a name each other one is held against.
 const maxSiblings = 1000
 
+// text is a name that is put in words only if it is printed.
+type text struct{ name []byte }
+
+func (t text) String() string { return dnswire.Text(t.name) }
+
 // zones looks at all records together.
 func (k *checker) zones() {
 	for _, u := range k.used {
@@ -23,7 +28,8 @@ func (k *checker) zones() {
 			k.warn("write a % line that says which clients are there", "nobody is at location %q", bytes.TrimRight(u.lo[:], "\x00"))
 		}
 	}
-	for _, r := range k.records {
+	for i := range k.records {
+		r := &k.records[i]
 		k.n = r.line
 		k.place(r)
 		k.target(r)
@@ -48,7 +54,7 @@ func (k *checker) data(r *placed) {
 
 // has is whether name has a record of this type, as itself.
 func (k *checker) has(name []byte, typ uint16) bool {
-	for _, r := range k.names[string(name)] {
+	for r := range k.of(name) {
 		if r.Type == typ {
 			return true
 		}
@@ -75,7 +81,7 @@ func (k *checker) zoneOf(name []byte) (zone, cut []byte) {
 // place looks at where a record is: in which zone, below which delegation.
 func (k *checker) place(r *placed) {
 	zone, cut := k.zoneOf(r.Owner)
-	name := dnswire.Text(r.Owner)
+	name := text{r.Owner}
 	switch {
 	case r.Type == dnswire.TypeSOA && !k.has(r.Owner, dnswire.TypeNS):
 		k.fail("write an & line for it too", "the zone %s has no name server: tinydns does not answer for it", name)
@@ -106,7 +112,7 @@ func (k *checker) target(r *placed) {
 	if name[0] == 0 {
 		return // no such service (RFC 7505, RFC 2782)
 	}
-	text, kind := dnswire.Text(name), TypeName(r.Type)
+	text, kind := text{name}, TypeName(r.Type)
 	zone, cut := k.zoneOf(name)
 	switch {
 	case r.Type == dnswire.TypeCNAME:
@@ -149,7 +155,7 @@ func (k *checker) addressed(name []byte) bool {
 
 func (k *checker) matches(name []byte, want func(*placed) bool) bool {
 	for key := name; ; key = append([]byte("\x01*"), name...) {
-		for _, r := range k.names[string(key)] {
+		for r := range k.of(key) {
 			if want(r) {
 				return true
 			}
@@ -167,10 +173,10 @@ func (k *checker) siblings(r *placed) {
 	if r.Stamp != 0 {
 		return
 	}
-	name, kind := dnswire.Text(r.Owner), TypeName(r.Type)
-	ttl := false
-	for i, o := range k.names[string(r.Owner)] {
-		if o == r || i == maxSiblings {
+	name, kind := text{r.Owner}, TypeName(r.Type)
+	ttl, n := false, 0
+	for o := range k.of(r.Owner) {
+		if n++; o == r || n > maxSiblings {
 			return
 		}
 		if o.Stamp != 0 || o.Loc != r.Loc && o.Loc != [2]byte{} && r.Loc != [2]byte{} {

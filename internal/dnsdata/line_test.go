@@ -160,8 +160,9 @@ func TestDN17(t *testing.T) {
 	}
 }
 
-// FuzzCompile: whatever the lines, the records that are put can be read, have
-// lines, and these make them again; the check does not fall over either.
+// FuzzCompile: whatever the lines, they mean the same twice, the records that are
+// put can be read, have lines, and these make them again; the check does not fall
+// over either.
 func FuzzCompile(f *testing.F) {
 	for _, s := range []string{".a:1.2.3.4:b:60:4:in", "@*.a::.:0", `'a:\072\7\`, "!a:CAA::::0 issue \"x\"", "6a:2001_db8__1", ":a:16:\x00", "%in:1.2", "/in:20010db8", "Sa:1.2.3.4:x:1:2:3", "Za:b:c", "+a:1.2.3.4\r\n\x00"} {
 		f.Add([]byte(s))
@@ -169,6 +170,14 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if _, err := (Compiler{IPv6: true}).Check(bytes.NewReader(text)); err != nil {
 			t.Errorf("Check = %v", err)
+		}
+		var once, twice []string
+		keep := func(to *[]string) func(k, v []byte) error {
+			return func(k, v []byte) error { *to = append(*to, string(k), string(v)); return nil }
+		}
+		err1, err2 := Compile(bytes.NewReader(text), 7, keep(&once)), Compiler{Serial: 7}.Compile(bytes.NewReader(text), keep(&twice))
+		if fmt.Sprint(err1) != fmt.Sprint(err2) || !reflect.DeepEqual(once, twice) {
+			t.Errorf("once %q %v, then %q %v", once, err1, twice, err2)
 		}
 		err := (Compiler{IPv6: true}).Compile(bytes.NewReader(text), func(k, v []byte) error {
 			r, ok := ParseRecord(k, v)

@@ -2,168 +2,102 @@
 
 // Package resolve asks recursive or authoritative servers the few questions a
 // door has about its clients: the name of an address, the addresses of a name.
-// It asks the servers of QUILLDNS (host:port), else of DNSCACHEIP, else of
-// resolv.conf, over UDP and on truncation TCP. An answer that does not come in
+// It asks the servers that dnsclient finds. An answer that does not come in
 // time is no answer; it never decides who is allowed.
 package resolve
 
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/miekg/dns"
+	"quill/internal/dnsclient"
+	"quill/internal/dnsprint"
+	"quill/internal/dnswire"
 )
 
 // Limits of a look-up.
 const (
-	maxServers = 16
-	maxNames   = 8   // names of one address that are looked at
-	maxRounds  = 4   // times that all servers are asked
-	maxIdent   = 200 // bytes of an ident reply
+	maxNames = 8   // names of one address that are looked at
+	maxIdent = 200 // bytes of an ident reply
 )
 
 // Resolver asks the servers it was made with.
 type Resolver struct {
-	servers []string
-	dialer  net.Dialer
+	client dnsclient.Client
+	dialer net.Dialer
 }
 
-// New makes a resolver from an environment; where conf is nil, resolv.conf is
-// read as the last resort.
-func New(getenv func(string) string, conf []string) *Resolver {
-	r := &Resolver{}
+// New makes a resolver from an environment; where conf is not nil, its servers
+// take the place of resolv.conf's. This host is asked where resolv.conf cannot
+// be read; a QUILLDNS that is no address and port is an error.
+func New(getenv func(string) string, conf []netip.AddrPort) (*Resolver, error) {
+	r := &Resolver{client: dnsclient.Client{Recursive: true, EDNS: true}}
 	r.dialer.SetMultipathTCP(false)
+	r.client.Servers = conf
+	if conf != nil && getenv("QUILLDNS") == "" && getenv("DNSCACHEIP") == "" {
+		return r, nil
+	}
+	c, err := dnsclient.Recursive(getenv)
 	switch {
+	case err == nil:
+		r.client.Servers = c.Servers
 	case getenv("QUILLDNS") != "":
-		r.servers = []string{getenv("QUILLDNS")}
-	case getenv("DNSCACHEIP") != "":
-		r.servers = withPort(strings.FieldsFunc(getenv("DNSCACHEIP"), func(c rune) bool { return c == ' ' || c == '/' || c == ',' }))
-	case conf != nil:
-		r.servers = conf
+		return nil, err
 	default:
-		r.servers = withPort(resolvConf("/etc/resolv.conf"))
+		r.client.Servers = dnsclient.ParseServers("127.0.0.1")
 	}
-	r.servers = r.servers[:min(len(r.servers), maxServers)]
-	return r
+	return r, nil
 }
 
-func withPort(hosts []string) []string {
-	out := make([]string, 0, len(hosts))
-	for _, h := range hosts {
-		out = append(out, net.JoinHostPort(h, "53"))
-	}
-	return out
+// times is how long servers are waited for, till the end.
+func times(end time.Time) dnsclient.Times {
+	left := time.Until(end)
+	return dnsclient.Times{Rounds: []time.Duration{time.Second, 3 * time.Second, 9 * time.Second, 27 * time.Second}, TCP: left, Total: left}
 }
 
-// resolvConf is the nameservers of a resolv.conf(5), or the local one.
-func resolvConf(path string) []string {
-	f, err := os.Open(path)
+// ask gives the records that answer a question in time.
+func (r *Resolver) ask(name []byte, kind uint16, end time.Time) (*dnsprint.Reader, []dnsprint.Record) {
+	c := r.client
+	c.Times = times(end)
+	packet, err := c.Ask(name, kind)
 	if err != nil {
-		return []string{"127.0.0.1"}
+		return nil, nil
 	}
-	defer f.Close()
-	var out []string
-	for in := bufio.NewScanner(f); in.Scan(); {
-		if w := strings.Fields(in.Text()); len(w) > 1 && w[0] == "nameserver" {
-			out = append(out, w[1])
-		}
+	m, found, err := dnsclient.Relevant(packet, name, kind)
+	if err != nil {
+		return nil, nil
 	}
-	if len(out) == 0 {
-		out = []string{"127.0.0.1"}
-	}
-	return out
-}
-
-// ask asks the servers in turn until one answers, within the time, and gives
-// the records that answer.
-func (r *Resolver) ask(name string, kind uint16, end time.Time) []dns.RR {
-	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), kind)
-	m.SetEdns0(1232, false)
-	wait := time.Second
-	for range maxRounds {
-		for _, server := range r.servers {
-			left := min(time.Until(end), wait)
-			if left <= 0 {
-				return nil
-			}
-			for _, over := range []string{"udp", "tcp"} {
-				c := dns.Client{Net: over, Timeout: left, Dialer: &net.Dialer{Timeout: left}}
-				c.Dialer.SetMultipathTCP(false)
-				a, _, err := c.Exchange(m, server)
-				if err != nil || !genuine(m, a) {
-					break
-				}
-				if a.Truncated && over == "udp" {
-					continue
-				}
-				if a.Rcode == dns.RcodeSuccess || a.Rcode == dns.RcodeNameError {
-					return relevant(a)
-				}
-				break
-			}
-		}
-		wait *= 3
-	}
-	return nil
-}
-
-// genuine says whether a is an answer to the question of m (RFC 5452 §3); the
-// client has looked at the id.
-func genuine(m, a *dns.Msg) bool {
-	return a.Response && len(a.Question) == 1 && a.Question[0].Qtype == m.Question[0].Qtype && a.Question[0].Qclass == m.Question[0].Qclass &&
-		strings.EqualFold(a.Question[0].Name, m.Question[0].Name)
-}
-
-// relevant is the records of an answer that belong to its question's name, or
-// to where that is an alias for: a server may add what nobody asked it.
-func relevant(a *dns.Msg) (out []dns.RR) {
-	name := a.Question[0].Name
-	for _, rr := range a.Answer {
-		if !strings.EqualFold(rr.Header().Name, name) {
-			continue
-		}
-		if alias, ok := rr.(*dns.CNAME); ok {
-			name = alias.Target
-			continue
-		}
-		out = append(out, rr)
-	}
-	return out
+	return m, found
 }
 
 // Host is the name of an address, without its last dot, or "". A paranoid
 // look-up wants the name to lead back to the address.
 func (r *Resolver) Host(ip string, paranoid bool, timeout time.Duration) string {
-	reverse, err := dns.ReverseAddr(ip)
+	addr, err := netip.ParseAddr(ip)
 	if err != nil {
 		return ""
 	}
 	end := time.Now().Add(timeout)
-	names := 0
-	for _, rr := range r.ask(reverse, dns.TypePTR, end) {
-		ptr, ok := rr.(*dns.PTR)
-		if names++; !ok || names > maxNames {
-			continue
-		}
-		name := strings.TrimSuffix(ptr.Ptr, ".")
-		if !paranoid || r.leadsBack(name, ip, end) {
-			return name
+	m, found := r.ask(dnsclient.ReverseName(addr.Unmap()), dnswire.TypePTR, end)
+	for _, rec := range found[:min(len(found), maxNames)] {
+		name, _, err := m.NameAt(rec, 0)
+		if err == nil && (!paranoid || r.leadsBack(name, addr.Unmap(), end)) {
+			return dnswire.Text(name)
 		}
 	}
 	return ""
 }
 
-func (r *Resolver) leadsBack(name, ip string, end time.Time) bool {
-	for _, a := range r.Addrs(name, time.Until(end)) {
-		if a.String() == ip {
+func (r *Resolver) leadsBack(name []byte, ip netip.Addr, end time.Time) bool {
+	for _, a := range r.addrs(name, end) {
+		if a == ip {
 			return true
 		}
 	}
@@ -172,18 +106,18 @@ func (r *Resolver) leadsBack(name, ip string, end time.Time) bool {
 
 // Addrs is the addresses of a name, IPv4 first.
 func (r *Resolver) Addrs(name string, timeout time.Duration) []netip.Addr {
-	var out []netip.Addr
-	end := time.Now().Add(timeout)
-	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		for _, rr := range r.ask(name, kind, end) {
-			var ip net.IP
-			switch a := rr.(type) {
-			case *dns.A:
-				ip = a.A
-			case *dns.AAAA:
-				ip = a.AAAA
-			}
-			if a, ok := netip.AddrFromSlice(ip); ok {
+	q, err := dnswire.Name(name)
+	if err != nil {
+		return nil
+	}
+	return r.addrs(q, time.Now().Add(timeout))
+}
+
+func (r *Resolver) addrs(name []byte, end time.Time) (out []netip.Addr) {
+	for _, kind := range []uint16{dnswire.TypeA, dnswire.TypeAAAA} {
+		m, found := r.ask(name, kind, end)
+		for _, rec := range found {
+			if a, ok := netip.AddrFromSlice(m.Data(rec)); ok && a.Is4() == (kind == dnswire.TypeA) {
 				out = append(out, a.Unmap())
 			}
 		}
@@ -231,27 +165,61 @@ func Port(s string) (uint16, error) {
 }
 
 // Ask asks one server one question and gives the answers' data as text, those
-// of the type asked for, and the answer's status.
+// of the type asked for: A, AAAA, PTR, NS, CNAME or MX; and the answer's status.
 func Ask(server, name, kind string, timeout time.Duration) (answers []string, status string, err error) {
-	want, ok := dns.StringToType[kind]
-	if !ok {
+	want, ok := dnsprint.Type(kind)
+	if !ok || forms[want] == nil {
 		return nil, "", fmt.Errorf("type %s is not known", kind)
 	}
-	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), want)
-	c := dns.Client{Timeout: timeout, Dialer: &net.Dialer{Timeout: timeout}}
-	c.Dialer.SetMultipathTCP(false)
-	a, _, err := c.Exchange(m, server)
+	q, err := dnswire.Name(name)
 	if err != nil {
 		return nil, "", err
 	}
-	if !genuine(m, a) {
-		return nil, "", fmt.Errorf("%s answers another question", server)
+	at, err := netip.ParseAddrPort(server)
+	if err != nil {
+		return nil, "", err
 	}
-	for _, rr := range a.Answer {
-		if rr.Header().Rrtype == want {
-			answers = append(answers, strings.TrimPrefix(rr.String(), rr.Header().String()))
+	c := dnsclient.Client{Servers: []netip.AddrPort{at}, Recursive: true, Times: times(time.Now().Add(timeout))}
+	packet, err := c.Ask(q, want)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", server, err)
+	}
+	m, found, err := dnsclient.Relevant(packet, q, want)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", server, err)
+	}
+	for _, rec := range found {
+		text, err := forms[want](m, rec)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", server, err)
 		}
+		answers = append(answers, text)
 	}
-	return answers, dns.RcodeToString[a.Rcode], nil
+	return answers, map[int]string{dnswire.RcodeOK: "NOERROR", dnswire.RcodeNXDomain: "NXDOMAIN"}[m.Rcode()], nil
+}
+
+// forms is data as text.
+var forms = map[uint16]func(*dnsprint.Reader, dnsprint.Record) (string, error){
+	dnswire.TypeA: addressText, dnswire.TypeAAAA: addressText,
+	dnswire.TypePTR: nameText, dnswire.TypeNS: nameText, dnswire.TypeCNAME: nameText,
+	dnswire.TypeMX: func(m *dnsprint.Reader, rec dnsprint.Record) (string, error) {
+		name, _, err := m.NameAt(rec, 2)
+		if err != nil || rec.Len < 3 {
+			return "", dnsprint.ErrProto
+		}
+		return fmt.Sprintf("%d %s.", binary.BigEndian.Uint16(m.Data(rec)), strings.TrimSuffix(dnswire.Text(name), ".")), nil
+	},
+}
+
+func addressText(m *dnsprint.Reader, rec dnsprint.Record) (string, error) {
+	a, ok := netip.AddrFromSlice(m.Data(rec))
+	if !ok {
+		return "", dnsprint.ErrProto
+	}
+	return a.String(), nil
+}
+
+func nameText(m *dnsprint.Reader, rec dnsprint.Record) (string, error) {
+	name, _, err := m.NameAt(rec, 0)
+	return strings.TrimSuffix(dnswire.Text(name), ".") + ".", err
 }

@@ -5,14 +5,14 @@ package resolve
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"quill/internal/dnsclient"
 )
 
 // fake is a DNS server on loopback, UDP and TCP on one port. What it answers
@@ -119,7 +119,11 @@ func (f *fake) seen() string {
 }
 
 func (f *fake) resolver() *Resolver {
-	return New(func(name string) string { return map[string]string{"QUILLDNS": f.addr}[name] }, nil)
+	r, err := New(func(name string) string { return map[string]string{"QUILLDNS": f.addr}[name] }, nil)
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 // answer is a reply to q with these records.
@@ -306,7 +310,10 @@ func TestSilence(t *testing.T) {
 	if got := late.resolver().Host("127.0.0.1", false, 20*time.Second); got != host {
 		t.Errorf("Host by a server that answers the second time = %q", got)
 	}
-	r := New(func(string) string { return "" }, []string{silent.addr, refusing(t).addr, late.addr})
+	r, err := New(func(string) string { return "" }, dnsclient.ParseServers(silent.addr+" "+refusing(t).addr+" "+late.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := r.Host("127.0.0.1", false, 20*time.Second); got != host {
 		t.Errorf("Host by the third server = %q", got)
 	}
@@ -321,12 +328,12 @@ func refusing(t *testing.T) *fake {
 	})
 }
 
-// TestRounds: who answers at once that it cannot is not asked for ever.
-func TestRounds(t *testing.T) {
+// TestRefused: who answers that it cannot is not asked again.
+func TestRefused(t *testing.T) {
 	t.Parallel()
 	f := refusing(t)
-	if got := f.resolver().Host("127.0.0.1", false, 20*time.Second); got != "" || strings.Count(f.seen(), "udp") != maxRounds {
-		t.Errorf("Host = %q, asked %s; want %d questions", got, f.seen(), maxRounds)
+	if got := f.resolver().Host("127.0.0.1", false, 20*time.Second); got != "" || strings.Count(f.seen(), "udp") != 1 {
+		t.Errorf("Host = %q, asked %s; want one question", got, f.seen())
 	}
 }
 
@@ -343,34 +350,30 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// TestServers: who is asked, by the environment and resolv.conf.
+// TestServers: who is asked, by the environment and what takes the place of
+// resolv.conf.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		quill, cache string
-		conf         []string
-		want         string
-	}{
-		{"127.0.0.1:5300", "127.0.0.2", []string{"x:53"}, "[127.0.0.1:5300]"},
-		{"", "127.0.0.2/127.0.0.3 ::1,127.0.0.4", nil, "[127.0.0.2:53 127.0.0.3:53 [::1]:53 127.0.0.4:53]"},
-		{"", "", []string{"127.0.0.9:53"}, "[127.0.0.9:53]"},
+	for _, c := range []struct{ quill, cache, conf, want string }{
+		{"127.0.0.1:5300", "127.0.0.2", "127.0.0.9", "[127.0.0.1:5300]"},
+		{"", "127.0.0.2/127.0.0.3 ::1,127.0.0.4", "", "[127.0.0.2:53 127.0.0.3:53 [::1]:53 127.0.0.4:53]"},
+		{"", "", "127.0.0.9:5353", "[127.0.0.9:5353]"},
 	} {
-		r := New(func(name string) string { return map[string]string{"QUILLDNS": c.quill, "DNSCACHEIP": c.cache}[name] }, c.conf)
-		if got := fmt.Sprint(r.servers); got != c.want {
+		r, err := New(func(name string) string { return map[string]string{"QUILLDNS": c.quill, "DNSCACHEIP": c.cache}[name] }, dnsclient.ParseServers(c.conf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(r.client.Servers); got != c.want {
 			t.Errorf("QUILLDNS=%s DNSCACHEIP=%s: %s; want %s", c.quill, c.cache, got, c.want)
 		}
 	}
-	path := filepath.Join(t.TempDir(), "resolv.conf")
-	for text, want := range map[string]string{
-		"# x\nnameserver 127.0.0.7\nsearch a\nnameserver\nnameserver ::1 # y\n": "[127.0.0.7 ::1]", "": "[127.0.0.1]",
-	} {
-		os.WriteFile(path, []byte(text), 0o644)
-		if got := fmt.Sprint(resolvConf(path)); got != want {
-			t.Errorf("resolvConf of %q = %s; want %s", text, got, want)
-		}
-	}
-	if got := fmt.Sprint(resolvConf(path + ".nosuch")); got != "[127.0.0.1]" {
-		t.Errorf("resolvConf of no file = %s", got)
+}
+
+// TestServersRefused: nobody else is asked where QUILLDNS cannot be read.
+func TestServersRefused(t *testing.T) {
+	t.Parallel()
+	if r, err := New(func(name string) string { return map[string]string{"QUILLDNS": "ns.example:53"}[name] }, nil); err == nil {
+		t.Errorf("New = %v; want an error about QUILLDNS", r.client.Servers)
 	}
 }
 
@@ -389,8 +392,8 @@ func TestAsk(t *testing.T) {
 	if strings.Join(got, "|") != "10 mail.b.example." || status != "NOERROR" || err != nil {
 		t.Errorf("Ask = %q, %s, %v", got, status, err)
 	}
-	if got, status, err := Ask(f.addr, "a.example", "MX", 5*time.Second); len(got) != 0 || status != "REFUSED" || err != nil {
-		t.Errorf("Ask who refuses = %q, %s, %v", got, status, err)
+	if got, status, err := Ask(f.addr, "a.example", "MX", 5*time.Second); err == nil {
+		t.Errorf("Ask who refuses = %q, %s; want an error", got, status)
 	}
 	if _, _, err := Ask(f.addr, "a.example", "NOSUCH", time.Second); err == nil {
 		t.Error("Ask for a type that is none: no error")
