@@ -79,7 +79,7 @@ func ask(t *testing.T, argv ...string) string {
 func until(t *testing.T, want string, argv ...string) {
 	t.Helper()
 	got := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if got = ask(t, argv...); strings.Contains(got, want) {
 			return
 		}
@@ -163,7 +163,7 @@ var secondaries = []secondary{
 		if p == nil {
 			return c + zone + "    acl: get\n"
 		}
-		return c + "remote:\n  - id: up\n    address: " + p.ip + "@" + p.port + "\n    key: key1\n" + zone + "    master: up\n    acl: note\n"
+		return c + "remote:\n  - id: up\n    address: " + p.ip + "@" + p.port + "\n    key: key1\n" + zone + "    master: up\n    acl: note\n    retry-max-interval: 1\n"
 	}},
 	{"nsd", "127.0.2.12", func(dir string) []string { return []string{"nsd", "-d", "-c", dir + "/conf"} }, func(dir, ip, port string, p *primary) string {
 		c := fmt.Sprintf("server:\n  ip-address: %s@%s\n  username: \"\"\n  chroot: \"\"\n  zonesdir: %q\n  database: \"\"\n  pidfile: %q\n  xfrdfile: %q\n  xfrdir: %q\n  zonelistfile: %q\n  server-count: 1\nremote-control:\n  control-enable: no\n"+

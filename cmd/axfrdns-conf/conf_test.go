@@ -79,19 +79,33 @@ func tree(t testing.TB, dir string) string {
 // TestConf: the folder is made with all its files, once.
 func TestConf(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "axfrdns")
-	args := []string{"dns", logger(t), dir, "/service/tinydns", "192.0.2.1"}
+	args := []string{logger(t), logger(t), dir, "/service/tinydns", "192.0.2.1"}
 	if out, err := ours(t, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
 	exe, _ := os.Executable()
 	for name, want := range map[string]string{
-		"run":      "#!/bin/sh\nexec 2>&1\nexec envdir ./env sh -c '\n  exec envuidgid dns softlimit -d200000000 tcpserver -vDRHl0 -x tcp.cdb -- \"$IP\" 53 " + filepath.Dir(exe) + "/axfrdns\n'\n",
-		"env/ROOT": "/service/tinydns/root\n", "env/IP": "192.0.2.1\n", "log/run": "#!/bin/sh\nexec setuidgid " + logger(t) + " multilog t ./main\n", "log/status": "",
+		"env/ROOT": "/service/tinydns/root\n", "env/IP": "192.0.2.1\n", "log/status": "",
 		"Makefile": "tcp.cdb: tcp\n\ttcprules tcp.cdb tcp.tmp < tcp\n", "tcp": "# sample line:  1.2.3.4:allow,AXFR=\"heaven.af.mil/3.2.1.in-addr.arpa\"\n:deny\n",
 	} {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
 		}
+	}
+	fake := t.TempDir()
+	if err := os.WriteFile(filepath.Join(fake, "tcpserver"), []byte("#!/bin/sh\necho \"$UID $GID $ROOT $*\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.Command("./run")
+	run.Dir = dir
+	run.Env = append(os.Environ(), "PATH="+fake+":/usr/bin:/bin")
+	u, err := user.Lookup(logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := u.Uid + " " + u.Gid + " /service/tinydns/root -vDRHl0 -x tcp.cdb -- 192.0.2.1 53 " + filepath.Dir(exe) + "/axfrdns\n"
+	if out, err := run.CombinedOutput(); err != nil || string(out) != want {
+		t.Errorf("run starts %q, %v; want %q", out, err, want)
 	}
 	if got := tree(t, dir); !strings.HasPrefix(got, " 43755 ") || !strings.Contains(got, "/run 100755 ") || !strings.Contains(got, "/log/main 42755 ") {
 		t.Errorf("modes:\n%s", got)
@@ -101,7 +115,7 @@ func TestConf(t *testing.T) {
 		code int
 		log  string
 	}{
-		{args, 111, "axfrdns-conf: fatal: unable to create " + dir + ": file exists\n"},
+		{args, 111, "axfrdns-conf: fatal: unable to create " + dir + ": file already exists\n"},
 		{[]string{"dns", "no such account", dir, "/t", "1.2.3.4"}, 111, "axfrdns-conf: fatal: unknown account no such account\n"},
 		{args[:4], 100, "usage"}, {[]string{"a", "b", "relative", "/t", "1.2.3.4"}, 100, "usage"}, {[]string{"a", "b", "/c", "relative", "1.2.3.4"}, 100, "usage"}, {nil, 100, "usage"},
 	} {

@@ -232,14 +232,12 @@ func TestTries(t *testing.T) {
 		}
 	}
 	s := newServer(t, silent)
-	addr := s.addr
 	s2, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr = netip.MustParseAddrPort(s2.LocalAddr().String())
+	s.addr = netip.MustParseAddrPort(s2.LocalAddr().String())
 	s2.Close()
-	s.addr = addr
 	j := prepared(t, s, nil)
 	if err := j.tell(); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody there: %v", err)

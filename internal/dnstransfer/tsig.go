@@ -3,6 +3,7 @@
 package dnstransfer
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"encoding/binary"
 	"errors"
@@ -40,6 +41,9 @@ type tsig struct {
 	other           []byte
 }
 
+// loneOPT is how an EDNS record begins.
+var loneOPT = []byte{0, 0, dnswire.TypeOPT}
+
 // Signed says whether the last record of a message is a signature. It is cheap,
 // for it is asked of every question.
 func Signed(msg []byte) bool {
@@ -47,7 +51,7 @@ func Signed(msg []byte) bool {
 		return false
 	}
 	at := question(msg)
-	if at == 0 {
+	if at == 0 || bytes.HasPrefix(msg[at+4:], loneOPT) && msg[10] == 0 && msg[11] == 1 && msg[6]|msg[7]|msg[8]|msg[9] == 0 {
 		return false
 	}
 	_, signed := signature(msg, at+4)

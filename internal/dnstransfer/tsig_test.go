@@ -186,6 +186,7 @@ func TestPlace(t *testing.T) {
 		{"last", packet, true},
 		{"no record", func() []byte { b, _ := soaQuestion().Pack(); return b }(), false},
 		{"EDNS alone", func() []byte { m := soaQuestion(); m.SetEdns0(1232, true); b, _ := m.Pack(); return b }(), false},
+		{"with the root's name", func() []byte { b, _ := signed(t, soaQuestion(), ".", dns.HmacSHA256, secret, clock); return b }(), true},
 		{"bytes behind", append(bytes.Clone(packet), 0), false},
 		{"cut", packet[:len(packet)-1], false},
 		{"a record too few", func() []byte { b := bytes.Clone(packet); b[11] = 2; return b }(), false},
@@ -370,4 +371,19 @@ func FuzzAccept(f *testing.F) {
 			t.Errorf("said %x", said)
 		}
 	})
+}
+
+// BenchmarkSigned: what a question with EDNS pays, that is not signed.
+func BenchmarkSigned(b *testing.B) {
+	m := soaQuestion()
+	m.SetEdns0(1232, true)
+	packet, err := m.Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if Signed(packet) {
+			b.Fatal("signed")
+		}
+	}
 }
