@@ -20,7 +20,7 @@ type engine struct {
 }
 
 func newEngine(c *config) *engine {
-	e := &engine{config: dnsanswer.Config{DJB: c.djb, NSID: c.nsid, Cookies: c.cookies}}
+	e := &engine{config: dnsanswer.Config{DJB: c.djb, NSID: c.nsid, Cookies: c.cookies, Repeats: true}}
 	e.composer = dnsanswer.New(e.config)
 	return e
 }

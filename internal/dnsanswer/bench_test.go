@@ -43,7 +43,7 @@ var usual = []struct {
 func TestNoAllocation(t *testing.T) {
 	d, now := compiled(t, zoneText), time.Now()
 	out := make([]byte, 0, 4096)
-	for _, cfg := range []Config{{}, {DJB: true}, {NSID: []byte("here"), Cookies: dnswire.NewCookies([16]byte{1})}} {
+	for _, cfg := range []Config{{}, {DJB: true}, {Repeats: true}, {NSID: []byte("here"), Cookies: dnswire.NewCookies([16]byte{1})}} {
 		c := New(cfg)
 		for _, u := range usual {
 			for _, more := range []string{"", optRecord, "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x10\x00\x03\x00\x00\x00\x0a\x00\x0812345678"} {
@@ -93,20 +93,24 @@ func manyNames(b testing.TB, count int) []byte {
 func BenchmarkMany(b *testing.B) {
 	for _, count := range []int{1000, 1000000} {
 		cdb := manyNames(b, count)
-		d, c, now := open(b, cdb), New(Config{}), time.Now()
-		packets := make([][]byte, 4096)
-		for i := range packets {
-			packets[i] = packetFor(b, fmt.Sprintf("host%d.example.org", i*7919%count), dnswire.TypeA, optRecord)
+		for _, repeats := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%d/repeats=%v", count, repeats), func(b *testing.B) { benchmarkMany(b, cdb, count, repeats) })
 		}
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
-			var q dnswire.Query
-			out := make([]byte, 0, 4096)
-			for i := 0; b.Loop(); i++ {
-				if out, _ = c.Answer(d, out[:0], packets[i&4095], localhost, false, now, &q); q.Rcode != 0 {
-					b.Fatal(q.Rcode)
-				}
-			}
-		})
+	}
+}
+
+func benchmarkMany(b *testing.B, cdb []byte, count int, repeats bool) {
+	d, c, now := open(b, cdb), New(Config{Repeats: repeats}), time.Now()
+	packets := make([][]byte, min(count, 1<<16))
+	for i := range packets {
+		packets[i] = packetFor(b, fmt.Sprintf("host%d.example.org", i*7919%count), dnswire.TypeA, optRecord)
+	}
+	var q dnswire.Query
+	out := make([]byte, 0, 4096)
+	for i := 0; b.Loop(); i++ {
+		if out, _ = c.Answer(d, out[:0], packets[i%len(packets)], localhost, false, now, &q); q.Rcode != 0 {
+			b.Fatal(q.Rcode)
+		}
 	}
 }
 

@@ -229,6 +229,7 @@ func (c *Composer) shuffle(kind uint16, data []ref) {
 	if kind != dnswire.TypeA && kind != dnswire.TypeAAAA {
 		return
 	}
+	c.fixed = c.fixed && len(data) < 2
 	for i := len(data) - 1; i > 0; i-- {
 		j := rand.IntN(i + 1)
 		data[i], data[j] = data[j], data[i]

@@ -18,6 +18,7 @@ type Config struct {
 	DJB     bool             // answers byte for byte those of djb's tinydns
 	NSID    []byte           // RFC 5001; empty: none
 	Cookies *dnswire.Cookies // RFC 7873 and 9018; nil: none
+	Repeats bool             // answers over UDP that will be the same again are kept (not with DJB)
 }
 
 // Status is how a packet was dealt with, as djb's log has it: + answered, - not
@@ -51,6 +52,7 @@ type Composer struct {
 	cfg Config
 	m   dnswire.Message
 	finder
+	kept *repeats // made for the first question over UDP
 
 	// the question
 	d       *Data
@@ -73,6 +75,7 @@ type Composer struct {
 	soaAt  int // level of soa, -1: none
 
 	// the answer
+	fixed     bool // it depends on question and data alone
 	rcode     int
 	aa        bool
 	foreign   bool // not in any zone of ours
@@ -109,6 +112,25 @@ func New(cfg Config) *Composer {
 // against. q is filled with what was asked and what became of it. Data nil
 // means that there are none: SERVFAIL, or of DJB silence.
 func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
+	if !c.cfg.Repeats || c.cfg.DJB || tcp || d == nil || len(packet) < dnswire.HeaderLen || len(packet) > repeatBytes {
+		return c.fresh(d, out, packet, from, tcp, now, q)
+	}
+	if c.kept == nil {
+		c.kept = newRepeats()
+	}
+	e, mark := c.kept.at(packet)
+	if said, ok := e.find(d, out, packet, q); ok {
+		return said, '+'
+	}
+	said, status := c.fresh(d, out, packet, from, tcp, now, q)
+	if status == '+' && c.fixed && q.Option == nil && !q.NSID && q.Name != nil {
+		e.keep(mark, d, packet, said[len(out):], q)
+	}
+	return said, status
+}
+
+// fresh is Answer by the data.
+func (c *Composer) fresh(d *Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
 	c.begin(d, from, tcp, now, q)
 	said, status := out, Status(0)
 	if c.cfg.DJB {
@@ -164,7 +186,7 @@ func (c *Composer) reply(out, packet []byte) ([]byte, Status) {
 // begin forgets the last question.
 func (c *Composer) begin(d *Data, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) {
 	c.d, c.q, c.from, c.tcp, c.unix, c.located, c.loc = d, q, from.Unmap(), tcp, now.Unix(), false, [2]byte{}
-	c.b, c.work, c.bad = nil, maxWork, false
+	c.b, c.work, c.bad, c.fixed = nil, maxWork, false, true
 	if d != nil {
 		c.b = d.b
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
+	"math/rand/v2"
 
 	"quill/internal/dnsdata"
 	"quill/internal/dnswire"
@@ -32,6 +33,7 @@ var (
 
 // Data is zone data open for answers; it may be used by many goroutines.
 type Data struct {
+	id    uint64 // tells it from others
 	b     []byte
 	seed  maphash.Seed
 	above hashes // of names that have others below them, but no records that everyone sees always
@@ -42,7 +44,7 @@ type Data struct {
 // Open reads through the data once, to know which names have others below
 // them: a look-up by name cannot tell (RFC 8020).
 func Open(src Source) (*Data, error) {
-	d := &Data{b: src.Bytes(), seed: maphash.MakeSeed()}
+	d := &Data{id: rand.Uint64() | 1, b: src.Bytes(), seed: maphash.MakeSeed()}
 	s := scan{d: d, limit: maxAbove, finder: finder{b: d.b, work: maxScan}}
 	if err := s.all(); err != nil {
 		return nil, err

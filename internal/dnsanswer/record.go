@@ -66,6 +66,7 @@ func (c *Composer) read(val []byte, at uint32) (r record, ok bool) {
 	r.kind = binary.BigEndian.Uint16(val)
 	r.ttl = binary.BigEndian.Uint32(val[head:])
 	if stamp := binary.BigEndian.Uint64(val[head+4:]); stamp != 0 {
+		c.fixed = false
 		if r.ttl, ok = visible(uint64(c.unix)+taiEpoch, r.ttl, stamp); !ok {
 			return r, false
 		}
@@ -109,7 +110,7 @@ func (c *Composer) location() [2]byte {
 	if c.located {
 		return c.loc
 	}
-	c.located = true
+	c.located, c.fixed = true, false
 	key := &c.prefix
 	key[0], key[1] = 0, '%'
 	if c.from.Is4() {
