@@ -119,7 +119,7 @@ func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool
 		c.kept = newRepeats()
 	}
 	e, mark := c.kept.at(packet)
-	if said, ok := e.find(d, out, packet, q); ok {
+	if said, ok := e.find(d, out, packet, q, c.account[:]); ok {
 		return said, '+'
 	}
 	said, status := c.fresh(d, out, packet, from, tcp, now, q)

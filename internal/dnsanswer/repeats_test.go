@@ -28,11 +28,11 @@ func TestRepeats(t *testing.T) {
 		from := clients[round%len(clients)]
 		for _, packet := range askable(t, text) {
 			packet[0], packet[1] = byte(round), 77
-			e, _ := &repeat{}, 0
+			e := &repeat{}
 			if with.kept != nil {
 				e, _ = with.kept.at(packet)
 			}
-			if _, hit := e.find(d, nil, packet, new(dnswire.Query)); hit {
+			if _, hit := e.find(d, nil, packet, new(dnswire.Query), make([]byte, 0, dnswire.MaxName)); hit {
 				hits++
 			}
 			var q1, q2 dnswire.Query
@@ -95,7 +95,7 @@ func TestRepeatsEnd(t *testing.T) {
 			said, _ = c.Answer(d, nil, packet, localhost, false, time.Now(), &q)
 		}
 		e, _ := c.kept.at(packet)
-		_, kept = e.find(d, nil, packet, new(dnswire.Query))
+		_, kept = e.find(d, nil, packet, new(dnswire.Query), make([]byte, 0, dnswire.MaxName))
 		return said, kept
 	}
 	for name, want := range map[string]bool{"one": true, "two": false, "here": false, "soon": false, "long": false, "none": true} {

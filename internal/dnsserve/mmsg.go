@@ -16,9 +16,9 @@ const (
 	// the same lines of the processor's cache.
 	stride      = maxPacket + 64
 	nameRoom    = unix.SizeofSockaddrInet6
-	controlRoom = 64              // a message with the address that was asked, of either family
-	arenaSize   = 64*512 + answer // answers, one after the other
-	answer      = 4096            // an answer that is longer is given memory of its own
+	controlRoom = 64                 // a message with the address that was asked, of either family
+	arenaSize   = batch*512 + answer // answers, one after the other
+	answer      = 4096               // an answer that is longer is given memory of its own
 )
 
 // packets is room for what recvmmsg(2) and sendmmsg(2) move at once. The kernel

@@ -18,7 +18,7 @@ import (
 // Limits; tinydns(8) lists them.
 const (
 	maxPacket = 4096 // bytes of a question
-	batch     = 64   // datagrams that are taken, and answered, at once
+	batch     = 32   // datagrams that are taken, and answered, at once
 	// maxAddresses is those of IP, and maxWorkers the workers of all of them where
 	// each has several.
 	maxAddresses = 64
