@@ -44,10 +44,10 @@ type tsig struct {
 // loneOPT is how an EDNS record begins.
 var loneOPT = []byte{0, 0, dnswire.TypeOPT}
 
-// Signed says whether the last record of a message is a signature. It is cheap,
-// for it is asked of every question.
+// Signed says whether a message is a question, or another request, whose last
+// record is a signature. It is cheap, for it is asked of every question.
 func Signed(msg []byte) bool {
-	if len(msg) < dnswire.HeaderLen || msg[10]|msg[11] == 0 {
+	if len(msg) < dnswire.HeaderLen || msg[2]&0x80 != 0 || msg[10]|msg[11] == 0 {
 		return false
 	}
 	at := question(msg)

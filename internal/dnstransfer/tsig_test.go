@@ -46,6 +46,27 @@ func soaQuestion() *dns.Msg {
 	return m
 }
 
+// TestDN4: a signed answer is no request: to answer it, were it only to refuse
+// its key, could go on for ever between two servers.
+func TestDN4(t *testing.T) {
+	m := soaQuestion()
+	m.Response = true
+	packet, _ := signed(t, m, "nobody.", dns.HmacSHA256, secret, time.Now())
+	if Signed(packet) {
+		t.Error("an answer counts as a signed request")
+	}
+	if _, ok := Read(packet); ok {
+		t.Error("an answer counts as a request for a zone")
+	}
+	m.SetAxfr("ex.test.")
+	m.Response = true
+	if packet, err := m.Pack(); err != nil {
+		t.Fatal(err)
+	} else if _, ok := Read(packet); ok {
+		t.Error("an answer counts as a request for a zone")
+	}
+}
+
 // TestAlgorithms: signatures of another program hold here and ours there, of
 // one message and of many.
 func TestAlgorithms(t *testing.T) {
