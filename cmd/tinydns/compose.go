@@ -35,6 +35,12 @@ func (e *engine) compose(d *dnsanswer.Data, out, packet []byte, from netip.Addr,
 	return e.composer.Answer(d, out, packet, from, tcp, now, q)
 }
 
+// warm looks ahead at questions.
+func (e *engine) warm(d *dnsanswer.Data, n int, packet func(i int) []byte) {
+	defer recovered(func() {}) // the answers will meet it too
+	e.composer.Warm(d, n, packet)
+}
+
 // slip makes of the answer to a question one without records, that has the
 // client ask over TCP, or with the cookie that comes with it.
 func (e *engine) slip(out []byte, from netip.Addr, now time.Time, q *dnswire.Query) []byte {

@@ -66,6 +66,9 @@ func (s *server) worker() dnsserve.Answerer {
 // Begin takes the data and the time for a batch.
 func (w *worker) Begin(now time.Time) { w.data, w.now = w.reader.take(), now }
 
+// Warm looks ahead at the questions of a batch.
+func (w *worker) Warm(n int, packet func(i int) []byte) { w.engine.warm(w.data, n, packet) }
+
 // End lets others know.
 func (w *worker) End() {
 	w.data = nil

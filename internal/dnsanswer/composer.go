@@ -52,7 +52,10 @@ type Composer struct {
 	cfg Config
 	m   dnswire.Message
 	finder
-	kept *repeats // made for the first question over UDP
+	hashes [maxWarm]uint32
+	places [maxWarm]uint64
+	warmth byte     // keeps what Warm reads from being left out
+	kept   *repeats // made for the first question over UDP
 
 	// the question
 	d       *Data

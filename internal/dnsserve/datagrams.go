@@ -15,6 +15,8 @@ import (
 func (s *Server) datagrams(u udpSocket) {
 	debug.SetPanicOnFault(true)
 	to, p := s.New(), newPackets(u.everywhere)
+	ahead, _ := to.(Warmer)
+	packet := p.packet
 	for {
 		n, err := p.receive(u.fd)
 		if err != nil {
@@ -22,6 +24,9 @@ func (s *Server) datagrams(u udpSocket) {
 			continue
 		}
 		begin(to)
+		if ahead != nil && n > 1 {
+			ahead.Warm(n, packet)
+		}
 		for i := range n {
 			p.answer(u.fd, i, to)
 		}

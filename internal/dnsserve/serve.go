@@ -46,6 +46,11 @@ type Batcher interface {
 	End()
 }
 
+// Warmer is an Answerer that looks ahead at the questions that came together.
+type Warmer interface {
+	Warm(n int, packet func(i int) []byte)
+}
+
 // Server answers on sockets.
 type Server struct {
 	New  func() Answerer // called once for each worker, and for questions over TCP that are answered at once
