@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"quill/internal/dnsserve"
@@ -20,7 +21,12 @@ import (
 
 const prog = "tinydns"
 
+// gcPercent keeps what is thrown away small beside what lives, which is little;
+// answers over UDP throw nothing away.
+const gcPercent = 50
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	if len(os.Args) != 1 {
 		exit.Usage("tinydns (its options are in the environment: IP, PORT, ROOT, UID, GID, ANSWERS, LOG, ...)")
 	}

@@ -9,8 +9,9 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"quill/internal/cdb"
 	"quill/internal/dnsanswer"
@@ -25,7 +26,7 @@ const (
 type version struct {
 	dev, ino uint64
 	size     int64
-	mtime    time.Time
+	mtime    unix.Timespec
 }
 
 // mapped is a data.cdb in memory; data is nil where there has been none.
@@ -71,14 +72,14 @@ func (s *store) watch() {
 	}
 }
 
-// look sees which data.cdb there is.
+// look sees which data.cdb there is. It is done all day: it costs no memory but
+// the path's.
 func look() (version, error) {
-	st, err := os.Stat(dataFile)
-	if err != nil {
-		return version{}, err
+	var st unix.Stat_t
+	if err := unix.Stat(dataFile, &st); err != nil {
+		return version{}, &os.PathError{Op: "stat", Path: dataFile, Err: err}
 	}
-	sys := st.Sys().(*syscall.Stat_t)
-	return version{uint64(sys.Dev), sys.Ino, st.Size(), st.ModTime()}, nil
+	return version{st.Dev, st.Ino, st.Size, st.Mtim}, nil
 }
 
 // load puts the new data.cdb in the place of the old. One goroutine does.

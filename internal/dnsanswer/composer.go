@@ -18,7 +18,7 @@ type Config struct {
 	DJB     bool             // answers byte for byte those of djb's tinydns
 	NSID    []byte           // RFC 5001; empty: none
 	Cookies *dnswire.Cookies // RFC 7873 and 9018; nil: none
-	Repeats bool             // answers over UDP that will be the same again are kept (not with DJB)
+	Repeats bool             // answers over UDP that will be the same again are kept, of data that are not large (not with DJB)
 }
 
 // Status is how a packet was dealt with, as djb's log has it: + answered, - not
@@ -115,7 +115,7 @@ func New(cfg Config) *Composer {
 // against. q is filled with what was asked and what became of it. Data nil
 // means that there are none: SERVFAIL, or of DJB silence.
 func (c *Composer) Answer(d *Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) ([]byte, Status) {
-	if !c.cfg.Repeats || c.cfg.DJB || tcp || d == nil || len(packet) < dnswire.HeaderLen || len(packet) > repeatBytes {
+	if !c.cfg.Repeats || c.cfg.DJB || tcp || d == nil || len(d.b) >= large || len(packet) < dnswire.HeaderLen || len(packet) > repeatBytes {
 		return c.fresh(d, out, packet, from, tcp, now, q)
 	}
 	if c.kept == nil {

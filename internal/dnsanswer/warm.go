@@ -9,15 +9,17 @@ import (
 )
 
 const (
-	maxWarm  = 64      // questions
-	warmFrom = 4 << 20 // bytes of data that fit in no cache of a processor
+	maxWarm = 64 // questions
+	// large is the bytes of data that fit in no cache of a processor. There,
+	// questions seldom come again, and each waits for memory.
+	large = 4 << 20
 )
 
 // Warm reads ahead what the questions that came together will want of large
 // data: the processor waits for many places of its memory at once, where answers
 // one by one would wait for each. It may fault as Answer may.
 func (c *Composer) Warm(d *Data, n int, packet func(i int) []byte) {
-	if d == nil || len(d.b) < warmFrom {
+	if d == nil || len(d.b) < large {
 		return
 	}
 	n = min(n, maxWarm)

@@ -26,7 +26,7 @@ func TestWarm(t *testing.T) {
 		}
 	}
 	d, c := open(t, manyNames(t, 70000)), New(Config{})
-	if len(d.b) < warmFrom {
+	if len(d.b) < large {
 		t.Fatalf("data of %d bytes are not looked ahead in", len(d.b))
 	}
 	packet := func(i int) []byte { return packetFor(t, fmt.Sprintf("host%d.example.org", i), dnswire.TypeA, "") }
@@ -52,7 +52,7 @@ func TestWarmHostile(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	c := New(Config{})
 	for range 20 {
-		b := make([]byte, warmFrom+int(random.Uint64()%9))
+		b := make([]byte, large+int(random.Uint64()%9))
 		random.Read(b)
 		c.Warm(&Data{b: b}, 1000, func(int) []byte {
 			p := make([]byte, random.Uint64()%64)
