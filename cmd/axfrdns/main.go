@@ -5,8 +5,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -42,24 +40,8 @@ func run() error {
 // confine goes to ROOT, as root locks itself in there and becomes UID and GID,
 // and gives up programs, new sockets and all files but those of the folder.
 func confine() error {
-	root := os.Getenv("ROOT")
-	if root == "" {
-		return errors.New("$ROOT not set")
-	}
-	if err := os.Chdir(root); err != nil {
-		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
-	}
-	if privilege.Root() {
-		id, err := privilege.FromEnv()
-		if err != nil {
-			return err
-		}
-		if err := syscall.Chroot("."); err != nil {
-			return fmt.Errorf("unable to chroot to %s: %w", root, err)
-		}
-		if err := id.Drop(); err != nil {
-			return err
-		}
+	if err := privilege.Enter(os.Getenv("ROOT")); err != nil {
+		return err
 	}
 	return sandbox.Confine(prog, sandbox.Rules{
 		Deny:  sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket,

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -78,28 +77,11 @@ func run() error {
 // and GID, and gives up programs, new sockets and all files but those of the
 // folder.
 func confine(root string) error {
-	if err := os.Chdir(root); err != nil {
-		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
-	}
-	if privilege.Root() {
-		if err := lower(root); err != nil {
-			return err
-		}
+	if err := privilege.Enter(root); err != nil {
+		return err
 	}
 	return sandbox.Confine(prog, sandbox.Rules{
 		Deny:  sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket,
 		Files: &sandbox.Files{Read: []string{"."}},
 	})
-}
-
-// lower gives up being root for UID and GID, in a root of its own.
-func lower(root string) error {
-	id, err := privilege.FromEnv()
-	if err != nil {
-		return err
-	}
-	if err := syscall.Chroot("."); err != nil {
-		return fmt.Errorf("unable to chroot to %s: %w", root, err)
-	}
-	return id.Drop()
 }

@@ -6,7 +6,6 @@
 package dnsdaemon
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -103,24 +102,8 @@ func Servers() ([][]byte, error) {
 // confine goes to ROOT, as root locks itself in there and becomes UID and GID,
 // and gives up programs, new sockets and all files but its own.
 func (p *Program) confine() error {
-	root := os.Getenv("ROOT")
-	if root == "" {
-		return errors.New("$ROOT not set: it names the folder to be locked in")
-	}
-	if err := os.Chdir(root); err != nil {
-		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
-	}
-	if privilege.Root() {
-		id, err := privilege.FromEnv()
-		if err != nil {
-			return err
-		}
-		if err := syscall.Chroot("."); err != nil {
-			return fmt.Errorf("unable to chroot to %s: %w", root, err)
-		}
-		if err := id.Drop(); err != nil {
-			return err
-		}
+	if err := privilege.Enter(os.Getenv("ROOT")); err != nil {
+		return err
 	}
 	return sandbox.Confine(p.Name, sandbox.Rules{
 		Deny:  sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket,

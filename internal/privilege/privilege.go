@@ -93,3 +93,25 @@ func FromRoot() error {
 	}
 	return id.Drop()
 }
+
+// Enter goes to the folder root, for good where this process is root: it is
+// locked in there and becomes UID and GID.
+func Enter(root string) error {
+	if root == "" {
+		return errors.New("$ROOT not set")
+	}
+	if err := os.Chdir(root); err != nil {
+		return fmt.Errorf("unable to chdir to %s: %w", root, errors.Unwrap(err))
+	}
+	if !Root() {
+		return nil
+	}
+	id, err := FromEnv()
+	if err != nil {
+		return err
+	}
+	if err := syscall.Chroot("."); err != nil {
+		return fmt.Errorf("unable to chroot to %s: %w", root, err)
+	}
+	return id.Drop()
+}
