@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench-dns: our tinydns beside NSD, Knot and djb's tinydns (Debian's), with
-# 1,000 and 1,000,000 names, in turns, medians of ROUNDS. Each server has one
+# 1,000 and 1,000,000 names, in turns, medians of ROUNDS
+# (of ratios too: each is of one round). Each server has one
 # core and one worker, the generator the other core; while one is asked, the
 # others sleep. No server limits rates. NSD, Knot and ours log no questions
 # (djb's always does: to /dev/null; so does ours in the line that says so). All
@@ -124,12 +125,12 @@ start() {
   (cd "$work/ours" && "$bin/tinydns-data")
   servers=()
   ours ours "$work/ours.log" LOG=off && servers+=(ours)
-  ours ours-djb "$work/ours-djb.log" LOG=off ANSWERS=djb && servers+=(ours-djb)
-  ours ours-log /dev/null LOG=full && servers+=(ours-log)
   local ONCE=$((${1} > 100000 ? 1 : ROUNDS))
   if command -v nsd >/dev/null; then nsd_start && servers+=(nsd); else note "there is no nsd here"; fi
   if command -v knotd >/dev/null; then knot_start && servers+=(knot); else note "there is no knotd here"; fi
   unset ONCE
+  ours ours-djb "$work/ours-djb.log" LOG=off ANSWERS=djb && servers+=(ours-djb)
+  ours ours-log /dev/null LOG=full && servers+=(ours-log)
   if [ -x /usr/sbin/tinydns-data ] && (cd "$work/djb" && /usr/sbin/tinydns-data); then djb_start && servers+=(djb); else note "there is no tinydns of djb's here"; fi
   at[sink]=$(port_free 127.0.53.4)
   taskset -c "$core" "$bin/dnsbench" sink "${at[sink]}" & pid[sink]=$!
@@ -153,28 +154,35 @@ once() {
 }
 
 column() { cut -d' ' -f"$2" "$work/result.$1" | median; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN{printf "%.2f", (b > 0) ? a / b : 0}'; }
+# ratio A B COLUMN: the median of what A had in each round as a part of what B had in it
+ratio() {
+  paste -d' ' <(cut -d' ' -f"$3" "$work/result.$1") <(cut -d' ' -f"$3" "$work/result.$2") | awk '{print ($2 > 0) ? $1 / $2 : 0}' | median | awk '{printf "%.2f", $1}'
+}
 
-# turns TITLE MODE N SERVERS…: in turns, and a table; "×" is by the faster of NSD and Knot
+# first_of COLUMN sort-options: which of NSD and Knot comes first by its median
+first_of() {
+  local column=$1 s; shift
+  for s in nsd knot; do [ ! -e "$work/result.$s" ] || echo "$(column "$s" "$column") $s"; done | sort "$@" | head -1 | cut -d' ' -f2
+}
+
+# turns TITLE MODE N SERVERS…: in turns, and a table; "×" is by the faster, or the
+# more frugal, of NSD and Knot, round by round
 turns() {
-  local title=$1 mode=$2 n=$3 i s best=0 least=0; shift 3
+  local title=$1 mode=$2 n=$3 i s best least; shift 3
   rm -f "$work"/result.*
   for i in $(seq "$ROUNDS"); do for s in "$@"; do once "$mode" "$s" "$n" >>"$work/result.$s"; done; done
-  for s in nsd knot; do
-    [ -e "$work/result.$s" ] || continue
-    best=$(awk -v a="$(column $s 1)" -v b="$best" 'BEGIN{m = a > b ? a : b; print m}')
-    least=$(awk -v a="$(column $s 2)" -v b="$least" 'BEGIN{m = b == 0 || a < b ? a : b; print m}')
-  done
+  best=$(first_of 1 -gr) least=$(first_of 2 -g)
+  best=${best:-ours} least=${least:-ours}
   printf '\n### %s, %s names\n\n| server | answers/s | × | CPU µs an answer | × | part of a core | bytes | p50 ms | p99 ms | lost | wrong |\n|---|---|---|---|---|---|---|---|---|---|---|\n' "$title" "$n"
   for s in "$@"; do
-    printf '| %s | %.0f | %s | %.2f | %s | %.2f | %.0f | %.2f | %.2f | %s | %s |\n' "$s" "$(column "$s" 1)" "$(ratio "$(column "$s" 1)" "$best")" "$(column "$s" 2)" "$(ratio "$(column "$s" 2)" "$least")" \
+    printf '| %s | %.0f | %s | %.2f | %s | %.2f | %.0f | %.2f | %.2f | %s | %s |\n' "$s" "$(column "$s" 1)" "$(ratio "$s" "$best" 1)" "$(column "$s" 2)" "$(ratio "$s" "$least" 2)" \
       "$(column "$s" 7)" "$(column "$s" 8)" "$(column "$s" 3)" "$(column "$s" 4)" "$(column "$s" 5)" "$(awk '{s+=$6} END{print s+0}' "$work/result.$s")"
   done
   [ "$mode" = flood ] || return 0
   awk -v p="$(column ours 7)" 'BEGIN{exit !(p < 0.8)}' && note "others used this machine meanwhile: a flooded server had less than 0.8 of its core. CPU times say something, rates little."
-  aims+="| $n names: answered flood, ours × the faster of NSD and Knot | $(ratio "$(column ours 1)" "$best") | ≥ 1.0 |"$'\n'
-  aims+="| $n names: CPU of an answer, ours × the more frugal of NSD and Knot | $(ratio "$(column ours 2)" "$least") | ≤ 1.0 |"$'\n'
-  [ ! -e "$work/result.djb" ] || aims+="| $n names: answered flood, ours × djb's | $(ratio "$(column ours 1)" "$(column djb 1)") | ≥ 8 |"$'\n'
+  aims+="| $n names: answered flood, ours × the faster of NSD and Knot | $(ratio ours "$best" 1) | ≥ 1.0 |"$'\n'
+  aims+="| $n names: CPU of an answer, ours × the more frugal of NSD and Knot | $(ratio ours "$least" 2) | ≤ 1.0 |"$'\n'
+  [ ! -e "$work/result.djb" ] || aims+="| $n names: answered flood, ours × djb's | $(ratio ours djb 1) | ≥ 8 |"$'\n'
 }
 
 # room N: ready times and memory, and what a flood of false sources adds. Those
