@@ -26,7 +26,7 @@ func TestOtherClients(t *testing.T) {
 		"dig":   {"dig", at, "-p", port, "+noall", "+answer", "+norec"},
 		"kdig":  {"kdig", at, "-p", port, "+noall", "+answer", "+nord"},
 		"drill": {"drill", "-p", port, "-o", "rd"},
-		"delv":  {"delv", at, "-p", port, "-i", "+noall", "+answer"},
+		"delv":  {"delv", at, "-p", port, "-i", "+noall"},
 	}
 	for _, q := range []struct{ name, kind, want string }{
 		{"www.a.org", "A", "192.0.2.3"}, {"www.a.org", "AAAA", "2001:db8::3"}, {"a.org", "MX", "10 mx1.a.org."}, {"a.org", "TXT", "v=spf1 mx -all"},
