@@ -167,6 +167,8 @@ func section(rrs []dns.RR) string {
 	return strings.Join(out, "; ")
 }
 
+// TestAnswers (DN14): wildcards, empty non-terminals, aliases, delegations, and
+// what there is not.
 func TestAnswers(t *testing.T) {
 	d := compiled(t, zoneText)
 	const soa = "testingsmtp.org. 2560 IN SOA ns.testingsmtp.org. hostmaster.testingsmtp.org. 7 16384 2048 1048576 2560"
@@ -232,6 +234,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestLoopEnds (DN14): aliases in a ring end.
 func TestLoopEnds(t *testing.T) {
 	a, _ := ask(t, compiled(t, zoneText), new(dns.Msg).SetQuestion("loop.testingsmtp.org.", dns.TypeA), false)
 	if a.Rcode != dns.RcodeSuccess || len(a.Answer) > maxChase {

@@ -208,7 +208,7 @@ func TestBigMessage(t *testing.T) {
 	}
 }
 
-// TestAmplification: ANY over UDP gives no more than three times what was
+// TestAmplification (DN8): ANY over UDP gives no more than three times what was
 // asked, for each name of the zone.
 func TestAmplification(t *testing.T) {
 	d := compiled(t, zoneText)
