@@ -31,7 +31,7 @@ var kindNames = map[string]string{"000c": "PTR", "0001": "A", "001c": "AAAA"}
 // its client is, and whether that name leads back to it. Nobody else asks
 // meanwhile.
 func (d *demo) lookups(since int64) error {
-	reverse := lab.Reverse(d.l.Net.Laptop)
+	reverse, host := lab.Reverse(d.l.Net.Laptop), "laptop."+lab.Domain
 	var asked [][]string // time, address:port:id, status, type, name
 	for end := time.Now().Add(stepTime); ; time.Sleep(2 * time.Millisecond) {
 		text, err := os.ReadFile(d.dnsLog())
@@ -41,7 +41,7 @@ func (d *demo) lookups(since int64) error {
 		if int64(len(text)) < since {
 			since = 0 // the log was begun anew
 		}
-		if asked = questions(string(text[since:]), reverse); len(asked) >= 3 {
+		if asked = questions(string(text[since:]), reverse, host); len(asked) >= 3 {
 			break
 		}
 		if time.Now().After(end) {
@@ -58,16 +58,15 @@ func (d *demo) lookups(since int64) error {
 	return nil
 }
 
-// questions is the whole lines of tinydns's log from that name's on: the ways
-// back, IPv4 and IPv6, follow it.
-func questions(text, name string) (asked [][]string) {
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if !strings.HasSuffix(line, "\n") || len(f) != 5 || kindNames[f[3]] == "" {
-			continue
-		}
-		if f[4] == name || len(asked) > 0 {
-			asked = append(asked, f)
+// questions is the whole lines of tinydns's log about these names, the first
+// name's before the others: processors that answer at once do not log in order.
+func questions(text string, names ...string) (asked [][]string) {
+	for _, name := range names {
+		for line := range strings.Lines(text) {
+			f := strings.Fields(line)
+			if strings.HasSuffix(line, "\n") && len(f) == 5 && kindNames[f[3]] != "" && f[4] == name {
+				asked = append(asked, f)
+			}
 		}
 	}
 	return asked
