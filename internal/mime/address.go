@@ -143,6 +143,7 @@ func (a *addrReader) word(w string, space bool) {
 func (a *addrReader) readAngle() (addr Address) {
 	a.i++
 	var local, host []byte
+	defer func() { addr.Mailbox, addr.Host = string(local), string(host) }()
 	to, route := &local, false
 	for a.i < len(a.s) {
 		a.skip()
@@ -155,7 +156,6 @@ func (a *addrReader) readAngle() (addr Address) {
 			if c == '>' {
 				a.i++
 			}
-			addr.Mailbox, addr.Host = string(local), string(host)
 			return addr
 		case c == '@' && to == &local && len(local) == 0:
 			a.i++
@@ -180,7 +180,6 @@ func (a *addrReader) readAngle() (addr Address) {
 			*to = append(*to, a.atom()...)
 		}
 	}
-	addr.Mailbox, addr.Host = string(local), string(host)
 	return addr
 }
 

@@ -93,6 +93,27 @@ func TestTextReader(t *testing.T) {
 	}
 }
 
+// TestGarbage holds attacks.md MI5: what makes no sense is told as it is, and is
+// text or bytes like any other.
+func TestGarbage(t *testing.T) {
+	for _, c := range []struct{ msg, structure, date, text string }{
+		{"Date: 99 Foo 99999 \x01\n\nx", `("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 1 0)`, "99 Foo 99999 \x01", "x"},
+		{"Date: " + strings.Repeat("9", 100) + "\nContent-Type: text/plain; charset=\"\\\"\x01\"\n\n\xff",
+			"(\"text\" \"plain\" (\"charset\" {2}\r\n\"\x01) NIL NIL \"7bit\" 1 0)", strings.Repeat("9", 100), "\xff"},
+		{"Content-Transfer-Encoding: x\"y z\n\n=41", `("text" "plain" ("charset" "us-ascii") NIL NIL "x" 3 0)`, "", "=41"},
+		{"Content-Transfer-Encoding: \"base64\"\n\nQQ==", `("text" "plain" ("charset" "us-ascii") NIL NIL "base64" 4 0)`, "", "A"},
+		{"Content-Transfer-Encoding: base64\n\nbegin 644 x\n#0V%T\n`\nend\n", `("text" "plain" ("charset" "us-ascii") NIL NIL "base64" 28 4)`, "", "m\xe8"},
+		{"Content-Type: application/ms-tnef; name=winmail.dat\n\n\x78\x9f\x3e\x22\x00", `("application" "ms-tnef" ("name" "winmail.dat") NIL NIL "7bit" 5)`, "", "\x78\x9f\x3e\x22\x00"},
+	} {
+		p := parse(t, c.msg)
+		text, err := io.ReadAll(p.TextReader(strings.NewReader(c.msg[p.Body:p.End])))
+		got := string(p.AppendStructure(nil, false))
+		if err != nil || got != c.structure || p.Envelope.Date.Value != c.date || !strings.HasPrefix(string(text), c.text) {
+			t.Errorf("%q: %s, %q, %q, %v; want %s, %q, %q", c.msg, got, p.Envelope.Date.Value, text, err, c.structure, c.date, c.text)
+		}
+	}
+}
+
 // encodedWords are texts of RFC 2047 §8 and others.
 var encodedWords = []struct{ in, want string }{
 	{"", ""},

@@ -137,6 +137,7 @@ func clean(b []byte) string {
 	return string(bytes.Trim(b, " \t"))
 }
 
+// set sets what a field says.
 func (p *parser) set(f *frame, id field, l *lexer) {
 	q := f.part
 	switch id {
@@ -151,8 +152,11 @@ func (p *parser) set(f *frame, id field, l *lexer) {
 			q.DispositionParams = p.readParams(l)
 		}
 	case fieldEncoding:
-		l.skip()
-		q.Encoding = l.token()
+		if l.skip(); strings.HasPrefix(l.s[l.i:], `"`) {
+			q.Encoding = l.quoted('"')
+		} else {
+			q.Encoding = l.token()
+		}
 	case fieldLanguage:
 		q.Language = l.list(maxLanguages)
 	case fieldID:

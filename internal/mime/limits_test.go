@@ -227,11 +227,12 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// TestMemory: a message of any size costs a bounded amount of memory.
+// TestMemory: a message of any size costs a bounded amount of memory, and what
+// is told of it has a bounded size.
 func TestMemory(t *testing.T) {
 	const limit = 64 << 20
 	for _, c := range hostile {
-		msg := c.make(16 << 20)
+		msg := c.make(8 << 20)
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
@@ -243,6 +244,8 @@ func TestMemory(t *testing.T) {
 		if got := after.TotalAlloc - before.TotalAlloc; got > limit {
 			t.Errorf("%s: %d bytes allocated; want at most %d", c.name, got, limit)
 		}
-		runtime.KeepAlive(p)
+		if got := len(p.AppendStructure(p.Envelope.Append(nil), true)); got > limit/2 {
+			t.Errorf("%s: %d bytes of envelope and structure; want at most %d", c.name, got, limit/2)
+		}
 	}
 }

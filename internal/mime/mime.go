@@ -26,7 +26,7 @@ const (
 	maxName      = 64      // bytes of a field's name that can be one we know
 	maxField     = 1 << 20 // bytes of a field that are read
 	maxKept      = 4 << 20 // bytes of all fields that are read
-	bufferSize   = 32 << 10
+	bufferSize   = 8 << 10
 )
 
 // Param is a parameter of Content-Type or Content-Disposition. Values that

@@ -36,6 +36,14 @@ func check(t testing.TB, p *Part, msg string) {
 	if p.Envelope == nil {
 		t.Error("a message without an envelope")
 	}
+	if got := len(Fields([]byte(msg[:p.Body]), nil, true)); int64(got) != p.HeaderSize {
+		t.Errorf("all fields are %d bytes; want %d", got, p.HeaderSize)
+	}
+	for name, text := range Each([]byte(msg[:p.Body])) {
+		if name == "" || strings.ContainsAny(name+text, "\n\x00") {
+			t.Errorf("field %q: %q", name, text)
+		}
+	}
 	for _, extended := range []bool{false, true} {
 		balanced(t, string(p.AppendStructure(nil, extended)))
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -142,7 +143,7 @@ func CopyFields(w io.Writer, r io.Reader, names [][]byte, not bool) (n int64, er
 		longest = max(longest, len(m))
 	}
 	in := bufio.NewReaderSize(r, bufferSize)
-	copying, start := false, true
+	copying, start := not, true // a line that continues none has no name
 	for {
 		b, err := in.ReadSlice('\n')
 		switch {
@@ -181,49 +182,41 @@ func nameOf(line []byte, longest int) string {
 	return strings.ToLower(string(name))
 }
 
-// CRLF writes a text in CRLF form: a CR is put before each LF that has none.
-type CRLF struct {
-	w  io.Writer
-	n  int64 // bytes written
-	cr bool
-}
-
-// NewCRLF writes to w, in pieces as short as lines: give it a buffer.
-func NewCRLF(w io.Writer) *CRLF { return &CRLF{w: w} }
-
-// Write writes b, and tells how much of b it took.
-func (c *CRLF) Write(b []byte) (took int, err error) {
-	for took < len(b) {
-		rest := b[took:]
-		i := bytes.IndexByte(rest, '\n')
-		switch {
-		case i < 0:
-			i = len(rest)
-			c.cr = rest[i-1] == '\r'
-		case i > 0 && rest[i-1] == '\r', i == 0 && c.cr:
-			i++
-			c.cr = false
-		default:
-			if err := c.put(rest[:i]); err != nil {
-				return took, err
+// Each gives a header's fields in their order: name as written, and text without
+// line breaks, cleaned as those of an envelope are. Lines without a name are
+// passed over.
+func Each(header []byte) iter.Seq2[string, string] {
+	return func(yield func(name, text string) bool) {
+		for len(header) > 0 && header[0] != '\n' && !bytes.HasPrefix(header, []byte("\r\n")) {
+			n := fieldLen(header)
+			name, text, ok := bytes.Cut(header[:n], []byte(":"))
+			header = header[n:]
+			if !ok || bytes.IndexByte(name, '\n') >= 0 || len(name) == 0 || white(name[0]) {
+				continue
 			}
-			if err := c.put([]byte("\r\n")); err != nil {
-				return took, err
+			if !yield(trimRight(string(name)), unfold(text)) {
+				return
 			}
-			took += i + 1
-			c.cr = false
-			continue
 		}
-		if err := c.put(rest[:i]); err != nil {
-			return took, err
-		}
-		took += i
 	}
-	return took, nil
 }
 
-func (c *CRLF) put(b []byte) error {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return err
+// fieldLen is the length of the first line and those that continue it.
+func fieldLen(header []byte) (n int) {
+	for line := range bytes.Lines(header) {
+		if n > 0 && line[0] != ' ' && line[0] != '\t' {
+			break
+		}
+		n += len(line)
+	}
+	return n
+}
+
+// unfold takes line breaks out (RFC 5322 §2.2.3).
+func unfold(b []byte) string {
+	var text []byte
+	for line := range bytes.Lines(b) {
+		text = append(text, bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))...)
+	}
+	return clean(text)
 }

@@ -170,6 +170,7 @@ func TestFields(t *testing.T) {
 		{"Subject: x", "subject", false, "Subject: x"},
 		{"Subject: x\n", "to", false, ""},
 		{" x\nTo: y\n\n", "to", false, "To: y\n\n"},
+		{" x\nTo: y\n\n", "to", true, " x\n\n"},
 		{"", "to", false, ""},
 		{strings.Repeat("x", 3*bufferSize) + ": y\nTo: " + strings.Repeat("z", 3*bufferSize) + "\n\n", "to", false, "To: " + strings.Repeat("z", 3*bufferSize) + "\n\n"},
 	} {
@@ -185,6 +186,32 @@ func TestFields(t *testing.T) {
 				t.Errorf("CopyFields(%.80q, %s, %v) = %d, %v; want %d bytes", h, c.names, c.not, n, err, len(want))
 			}
 		}
+	}
+}
+
+func TestEach(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"Subject: a\n b\n\tc\nTO : d\nX:\n\nbody: x\n", "Subject=a b\tc|TO=d|X=|"},
+		{"From x\n y: z\nA:b:c\n: d\n e: f\nB: \x00\rg", "A=b:c|B=? g|"},
+		{" x: y\nA: b\n", "A=b|"},
+		{"\nA: b\n", ""},
+		{"", ""},
+	} {
+		for _, in := range []string{c.in, strings.ReplaceAll(c.in, "\n", "\r\n")} {
+			var got strings.Builder
+			for name, text := range Each([]byte(in)) {
+				got.WriteString(name + "=" + text + "|")
+			}
+			if got.String() != c.want {
+				t.Errorf("fields of %q: %s; want %s", in, got.String(), c.want)
+			}
+		}
+	}
+	for name := range Each([]byte("A: 1\nB: 2\n")) {
+		if name != "A" {
+			t.Errorf("%s after a break", name)
+		}
+		break
 	}
 }
 
