@@ -13,7 +13,7 @@ type Range struct{ Lo, Hi uint32 }
 // Set is a sequence set (RFC 9051 §9) in normal form: however often the client
 // names a number, Resolve gives it once.
 type Set struct {
-	Ranges []Range // without *; in order, neither overlapping nor touching
+	Ranges []Range // without *; in order, neither overlapping nor touching, nor reaching From
 	Star   bool    // * or a range that ends in * is in it as well
 	From   uint32  // the least number that a range with * begins with; 0: * alone
 	Saved  bool    // it is $, the last search's result (RFC 5182), and nothing else
@@ -46,7 +46,7 @@ func parseSet(b []byte) (Set, bool) {
 		}
 		s.add(lo, hi)
 		if len(rest) == 0 {
-			s.Ranges = Normal(s.Ranges)
+			s.settle()
 			return s, true
 		}
 		if rest[0] != ',' {
@@ -80,6 +80,19 @@ func (s *Set) add(a, b uint32) {
 		s.Star, s.From = true, hi
 	case hi > 0 && (s.From == 0 || hi < s.From):
 		s.From = hi
+	}
+}
+
+// settle brings the set into normal form. Ranges that reach From go into the
+// one with *: also where * is less than From, both name no more than *.
+func (s *Set) settle() {
+	s.Ranges = Normal(s.Ranges)
+	for n := len(s.Ranges); n > 0 && s.From > 0 && uint64(s.Ranges[n-1].Hi)+1 >= uint64(s.From); n-- {
+		s.From = min(s.From, s.Ranges[n-1].Lo)
+		s.Ranges = s.Ranges[:n-1]
+	}
+	if len(s.Ranges) == 0 {
+		s.Ranges = nil
 	}
 }
 
@@ -127,13 +140,12 @@ func (s Set) Resolve(last uint32) []Range {
 	return Normal(out)
 }
 
-// Max is the greatest number named, * apart.
+// Max is the greatest number named in a range without *; 0: there is none.
 func (s Set) Max() uint32 {
-	m := s.From
 	if n := len(s.Ranges); n > 0 {
-		m = max(m, s.Ranges[n-1].Hi)
+		return s.Ranges[n-1].Hi
 	}
-	return m
+	return 0
 }
 
 // Contains says whether n is in the set when * is last.

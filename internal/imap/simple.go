@@ -159,11 +159,13 @@ func (p *parser) qresync() *QResync {
 	if q.ModSeq = p.number63(); q.ModSeq == 0 {
 		p.fail("number must not be 0")
 	}
-	if p.take(' ') && p.peek() != '(' {
+	more := p.take(' ')
+	if more && p.peek() != '(' {
 		q.Known = p.knownSet()
-		p.take(' ')
+		more = p.take(' ')
 	}
-	if p.take('(') {
+	if more {
+		p.expect('(')
 		q.Seqs = p.knownSet()
 		p.space()
 		q.UIDs = p.knownSet()
