@@ -110,13 +110,23 @@ func TestIM13(t *testing.T) {
 		{"FETCH 1 BODY[1" + strings.Repeat(".1", maxParts) + "]", nil},
 		{"FETCH 1 (" + strings.Repeat("BODY[HEADER.FIELDS (a"+strings.Repeat(" a", 1000)+")] ", 10) + "UID)", nil},
 	})
+	fields := func(n int) string { // 3 tokens, 2 for an item and its section, its fields
+		return "FETCH 1 (" + strings.Repeat("BODY[HEADER.FIELDS (a"+strings.Repeat(" a", maxItems-1)+")] ", 7) + "BODY[HEADER.FIELDS (a" + strings.Repeat(" a", n-1) + ")])"
+	}
+	left := maxArgs - 3 - 7*(2+maxItems) - 2
+	check(t, []row{
+		{fields(left + 1), nil},
+		{"FETCH 1 BODY[HEADER.FIELDS (a" + strings.Repeat(" a", maxItems) + ")]", nil},
+	})
 	for line, n := range map[string]int{
-		"ID (" + strings.Repeat(`"a" "b" `, maxID-1) + `"a" "b")`:   maxID,
-		"ENABLE" + strings.Repeat(" A", maxItems):                   maxItems,
-		"STORE 1 FLAGS" + strings.Repeat(" A", maxFlags):            maxFlags,
-		"STORE 1 FLAGS (A" + strings.Repeat(" A", maxFlags-1) + ")": maxFlags,
-		"FETCH 1 (UID" + strings.Repeat(" UID", maxItems-1) + ")":   maxItems,
-		"FETCH 1 BODY[1" + strings.Repeat(".1", maxParts-1) + "]":   1,
+		fields(left): 8,
+		"FETCH 1 BODY[HEADER.FIELDS (a" + strings.Repeat(" a", maxItems-1) + ")]": 1,
+		"ID (" + strings.Repeat(`"a" "b" `, maxID-1) + `"a" "b")`:                 maxID,
+		"ENABLE" + strings.Repeat(" A", maxItems):                                 maxItems,
+		"STORE 1 FLAGS" + strings.Repeat(" A", maxFlags):                          maxFlags,
+		"STORE 1 FLAGS (A" + strings.Repeat(" A", maxFlags-1) + ")":               maxFlags,
+		"FETCH 1 (UID" + strings.Repeat(" UID", maxItems-1) + ")":                 maxItems,
+		"FETCH 1 BODY[1" + strings.Repeat(".1", maxParts-1) + "]":                 1,
 	} {
 		c, err := read(t, line)
 		if err != nil {
@@ -152,7 +162,7 @@ func TestMailboxes(t *testing.T) {
 		{"SELECT INBOX (QRESYNC (0 2))", nil}, {"SELECT INBOX (QRESYNC (1 0))", nil}, {"SELECT INBOX (QRESYNC (1 9223372036854775808))", nil},
 		{"SELECT INBOX (QRESYNC (1 2 1:*))", nil}, {"SELECT INBOX (QRESYNC (1 2 $))", nil}, {"SELECT INBOX (QRESYNC (1 2 ))", nil},
 		{"SELECT INBOX (QRESYNC (1 2 1 ))", nil}, {"SELECT INBOX ()", nil}, {"SELECT INBOX (FOO)", nil}, {"SELECT INBOX (CONDSTORE CONDSTORE)", nil},
-		{"SELECT", nil}, {"SELECT INBOX x", nil}, {"SELECT &Jjo", nil}, {"SELECT (x)", nil},
+		{"SELECT", nil}, {`SELECT ""`, nil}, {"SELECT INBOX x", nil}, {"SELECT &Jjo", nil}, {"SELECT (x)", nil},
 		{"CREATE owatagusiam/", &Command{Name: "CREATE", Mailbox: "owatagusiam/"}},                                                    // RFC 9051 §6.3.4
 		{`CREATE MySpecial (USE (\Drafts \Sent))`, &Command{Name: "CREATE", Mailbox: "MySpecial", Use: []string{`\Drafts`, `\Sent`}}}, // RFC 6154 §5.2
 		{`CREATE Everything (USE ())`, &Command{Name: "CREATE", Mailbox: "Everything", Use: []string{}}},
@@ -231,6 +241,29 @@ func TestDates(t *testing.T) {
 		got, ok := parseDateTime(c.in)
 		if ok != (c.want != "") || ok && got.Format(time.RFC3339) != c.want {
 			t.Errorf("parseDateTime(%q) = %v, %v; want %q", c.in, got, ok, c.want)
+		}
+	}
+}
+
+// TestTable: what the session trusts the table's flags for.
+func TestTable(t *testing.T) {
+	for name, s := range commands {
+		_, uid := strings.CutPrefix(name, "UID ")
+		if uid && s.flags&(UsesSeqs|NoExpunge) != 0 {
+			t.Errorf("%s: uses sequence numbers", name)
+		}
+		if s.flags&NeedsMailbox != 0 && s.flags&NeedsLogin == 0 || s.flags&NeedsLogin != 0 && s.flags&BeforeLogin != 0 {
+			t.Errorf("%s: flags contradict each other", name)
+		}
+		// RFC 9051 §7.5.1
+		if got, want := s.flags&NoExpunge != 0, name == "FETCH" || name == "STORE" || name == "SEARCH"; got != want {
+			t.Errorf("%s: NoExpunge %v; want %v", name, got, want)
+		}
+	}
+	for _, in := range []string{"a FETCH 1 UID\r\n", "a UID FETCH 1 UID\r\n"} {
+		cmd, err := newClient(in, true).Next()
+		if err != nil || cmd.UID == (cmd.Flags&UsesSeqs != 0) {
+			t.Errorf("%q = %+v, %v", in, cmd, err)
 		}
 	}
 }

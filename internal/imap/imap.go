@@ -38,6 +38,7 @@ const (
 	maxIDField  = 30
 	maxIDValue  = 1024
 	maxMessages = 1000 // of one APPEND
+	maxSkips    = 1000 // literals of a bad command that are skipped
 )
 
 // Error says why a command is refused. The connection goes on with the next
@@ -67,7 +68,8 @@ const (
 	NeedsLogin   Flags = 1 << iota // only after login
 	BeforeLogin                    // only before login
 	NeedsMailbox                   // only with a mailbox selected
-	UsesSeqs                       // names or answers sequence numbers: no EXPUNGE may be sent meanwhile, RFC 9051 §7.5.1
+	UsesSeqs                       // names messages by sequence number: what they are must be settled before an EXPUNGE is sent
+	NoExpunge                      // no EXPUNGE may be sent while it runs, RFC 9051 §7.5.1
 	MayPipeline                    // the next command may be begun before this one's answer is flushed
 )
 

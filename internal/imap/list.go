@@ -25,7 +25,7 @@ func (p *parser) cmdList(c *Command) {
 		}
 		p.space()
 	}
-	l.Reference = p.mailbox()
+	l.Reference = p.decoded(p.astring())
 	p.space()
 	if p.peek() == '(' {
 		l.Extended = true
@@ -78,7 +78,7 @@ func (p *parser) listReturn(l *List) {
 
 // cmdLsub: RFC 3501 §6.3.9.
 func (p *parser) cmdLsub(c *Command) {
-	c.List = &List{Reference: p.mailbox()}
+	c.List = &List{Reference: p.decoded(p.astring())}
 	p.space()
 	c.List.Patterns = []string{p.pattern()}
 }

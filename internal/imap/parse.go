@@ -247,8 +247,16 @@ func (p *parser) literal() string {
 	return b.String()
 }
 
-// mailbox reads a mailbox name.
-func (p *parser) mailbox() string { return p.decoded(p.astring()) }
+// mailbox reads a mailbox name, which is not empty.
+func (p *parser) mailbox() string {
+	name := p.decoded(p.astring())
+	if name == "" {
+		p.failWith(errMailbox())
+	}
+	return name
+}
+
+func errMailbox() *Error { return &Error{Status: "NO", Code: "CANNOT", Text: "not a mailbox name"} }
 
 func (p *parser) decoded(s string) string {
 	if p.err != nil {
@@ -256,7 +264,7 @@ func (p *parser) decoded(s string) string {
 	}
 	name, ok := DecodeMailbox(s, p.r.UTF8)
 	if !ok {
-		p.failWith(&Error{Status: "NO", Code: "CANNOT", Text: "not a mailbox name"})
+		p.failWith(errMailbox())
 	}
 	return name
 }

@@ -96,10 +96,17 @@ func (r *Reader) settle() error {
 // non-synchronizing literal that it announces follows whatever we think of the
 // command; a synchronizing one does not, as we say no to it.
 func (r *Reader) skip(line []byte) error {
-	for {
+	total := int64(0)
+	for skips := 0; ; skips++ {
 		n, sync, ok := literalTail(line)
 		if !ok || sync {
 			return nil
+		}
+		if total += min(n, math.MaxInt64-total); skips == maxSkips {
+			total = math.MaxInt64
+		}
+		if err := r.roomFor(total); err != nil {
+			return err
 		}
 		if err := r.discard(n); err != nil {
 			return err
@@ -111,10 +118,18 @@ func (r *Reader) skip(line []byte) error {
 	}
 }
 
-// discard reads n bytes for nothing.
-func (r *Reader) discard(n int64) error {
+// roomFor says whether n bytes may be skipped.
+func (r *Reader) roomFor(n int64) error {
 	if n > r.limit(skipBefore, skipAfter) {
 		return &Error{Status: "BAD", Code: "TOOBIG", Text: "literal too large", Close: true}
+	}
+	return nil
+}
+
+// discard reads n bytes for nothing.
+func (r *Reader) discard(n int64) error {
+	if err := r.roomFor(n); err != nil {
+		return err
 	}
 	_, err := io.CopyN(io.Discard, r.in, n)
 	return unexpected(err)

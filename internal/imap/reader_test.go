@@ -78,6 +78,10 @@ func TestReader(t *testing.T) {
 		{"before login", "a SELECT inbox\r\nb NOOP\r\n", false, "a BAD|b NOOP", 0},
 		{"after login", "a LOGIN a b\r\n", true, "a BAD", 0},
 		{"junk", "a NOOP x\r\nb NOOP \r\nc  NOOP\r\n d NOOP\r\ne UID\r\nf UID NOOP\r\n", true, "a BAD|b BAD|c BAD| BAD|e BAD|f BAD", 0},
+		{"tag alone", "a\r\nDONE\r\n", true, "a BAD|DONE BAD", 0},
+		{"bad, many literals", "a FOO {1+}\r\n" + strings.Repeat("x {1+}\r\n", maxSkips-1) + "x\r\nb NOOP\r\n", false, "a BAD|b NOOP", 0},
+		{"bad, too many literals", "a FOO {1+}\r\n" + strings.Repeat("x {1+}\r\n", maxSkips) + "x\r\nb NOOP\r\n", false, "a BAD close", 0},
+		{"bad, many literals large", "a FOO {600+}\r\n" + big[:600] + " {600+}\r\n", false, "a BAD close", 0},
 	} {
 		cl := newClient(c.in, c.after)
 		if got := strings.Join(script(cl), "|"); got != c.want || cl.conts != c.conts {

@@ -41,11 +41,11 @@ var commands = map[string]spec{
 	"UNSELECT":    {NeedsLogin | NeedsMailbox, nil},
 	"EXPUNGE":     {NeedsLogin | NeedsMailbox, nil},
 	"UID EXPUNGE": {NeedsLogin | NeedsMailbox, (*parser).cmdSet},
-	"SEARCH":      {NeedsLogin | NeedsMailbox | UsesSeqs | MayPipeline, (*parser).cmdSearch},
+	"SEARCH":      {NeedsLogin | NeedsMailbox | UsesSeqs | NoExpunge | MayPipeline, (*parser).cmdSearch},
 	"UID SEARCH":  {NeedsLogin | NeedsMailbox | MayPipeline, (*parser).cmdSearch},
-	"FETCH":       {NeedsLogin | NeedsMailbox | UsesSeqs | MayPipeline, (*parser).cmdFetch},
+	"FETCH":       {NeedsLogin | NeedsMailbox | UsesSeqs | NoExpunge | MayPipeline, (*parser).cmdFetch},
 	"UID FETCH":   {NeedsLogin | NeedsMailbox | MayPipeline, (*parser).cmdFetch},
-	"STORE":       {NeedsLogin | NeedsMailbox | UsesSeqs | MayPipeline, (*parser).cmdStore},
+	"STORE":       {NeedsLogin | NeedsMailbox | UsesSeqs | NoExpunge | MayPipeline, (*parser).cmdStore},
 	"UID STORE":   {NeedsLogin | NeedsMailbox | MayPipeline, (*parser).cmdStore},
 	"COPY":        {NeedsLogin | NeedsMailbox | UsesSeqs, (*parser).cmdCopy},
 	"UID COPY":    {NeedsLogin | NeedsMailbox, (*parser).cmdCopy},
@@ -58,6 +58,9 @@ func (p *parser) command() *Command {
 	c := &Command{Tag: p.run(isTagChar, "a tag")}
 	if len(c.Tag) > maxTag {
 		p.fail("tag too long")
+	}
+	if p.atEnd() && p.err == nil {
+		p.tag = c.Tag
 	}
 	p.space()
 	if p.err != nil {

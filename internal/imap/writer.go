@@ -4,7 +4,7 @@ package imap
 
 import (
 	"io"
-	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -220,11 +220,9 @@ func (w *Writer) Literal(r io.Reader, n int64, binary bool) *Writer {
 	}
 	w.Raw("{").Number(uint64(n)).Raw("}\r\n")
 	for n > 0 && w.err == nil {
-		if cap(w.buf) < flushAt {
-			w.buf = append(make([]byte, 0, flushAt), w.buf...)
-		}
-		room := w.buf[len(w.buf):min(int64(cap(w.buf)), int64(len(w.buf))+min(n, math.MaxInt32))]
-		got, err := io.ReadFull(r, room)
+		some := int(min(n, int64(flushAt-len(w.buf))))
+		w.buf = slices.Grow(w.buf, some)
+		got, err := io.ReadFull(r, w.buf[len(w.buf):len(w.buf)+some])
 		w.buf = w.buf[:len(w.buf)+got]
 		n -= int64(got)
 		w.grown()
