@@ -2,7 +2,7 @@
 
 // Package imap is the language of IMAP (RFC 3501, RFC 9051 and extensions)
 // without a session: a Reader makes Commands of a client's bytes, a Writer
-// makes a server's lines of values, Match is LIST's.
+// makes a server's lines of values, a Matcher is a pattern of LIST.
 //
 // What a client can make the package hold is bounded by the constants below,
 // before login more tightly; reading takes time linear in the bytes read. A

@@ -6,7 +6,7 @@ package imap
 type List struct {
 	Extended  bool // more than RFC 3501's LIST: "" is no question for the delimiter
 	Reference string
-	Patterns  []string // decoded like names; Match reads them
+	Patterns  []string // decoded like names, for NewMatcher
 
 	SelectSubscribed, SelectRemote, SelectRecursive, SelectSpecialUse bool
 

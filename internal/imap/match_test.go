@@ -21,11 +21,11 @@ func TestMatch(t *testing.T) {
 		{"inbox", "INBOX", true}, {"INBOX", "INBOX", true}, {"InBox/%", "INBOX/a", true}, {"i%", "INBOX", true}, {"*x", "INBOX", true},
 		{"inbox/A", "INBOX/a", false}, {"inboxes", "INBOXES", false}, {"a/inbox", "a/INBOX", false}, {"%/inbox", "INBOX/INBOX", false},
 	} {
-		if got := Match(c.pattern, c.name, '/'); got != c.want {
+		if got := NewMatcher(c.pattern, '/').Match(c.name); got != c.want {
 			t.Errorf("Match(%q, %q) = %v; want %v", c.pattern, c.name, got, c.want)
 		}
 	}
-	if !Match("%", "a/b", '.') || Match("%", "a.b", '.') || !Match("%", "a.b/c", 0) {
+	if !NewMatcher("%", '.').Match("a/b") || NewMatcher("%", '.').Match("a.b") || !NewMatcher("%", 0).Match("a.b/c") {
 		t.Error("the separator is not the parameter")
 	}
 }
@@ -35,7 +35,7 @@ func TestIM7(t *testing.T) {
 	name := strings.Repeat("x/", maxMailbox/2-1) + "y"
 	start := time.Now()
 	for _, pattern := range []string{"*%*%*%*%*%*%x", strings.Repeat("*%", 500) + "z", strings.Repeat("*x", 500) + "z", strings.Repeat("*x%/", 250) + "z", strings.Repeat("%/", 500) + "*z"} {
-		if Match(pattern, name, '/') {
+		if NewMatcher(pattern, '/').Match(name) {
 			t.Errorf("%.20q… matches", pattern)
 		}
 	}
@@ -44,7 +44,28 @@ func TestIM7(t *testing.T) {
 	}
 }
 
-// FuzzMatch holds Match against one that tries all ways.
+// TestMatchLong crosses the words of the matcher's sets, and matches one name
+// after another.
+func TestMatchLong(t *testing.T) {
+	for n := 1; n < 300; n++ {
+		x := strings.Repeat("x", n)
+		for _, c := range []struct {
+			pattern, name string
+			want          bool
+		}{
+			{x, x, true}, {x, x + "x", false}, {x + "x", x, false}, {x + "*", x, true}, {x + "%y", x + "zy", true}, {x + "%y", x + "/y", false},
+			{"*" + x + "y", x + x + "y", true}, {strings.Repeat("x%", n), x, true}, {strings.Repeat("x%/", n) + "y", strings.Repeat("xx/", n) + "y", true},
+		} {
+			m := NewMatcher(c.pattern, '/')
+			m.Match("other")
+			if got := m.Match(c.name); got != c.want {
+				t.Fatalf("Match(%q, %q) = %v; want %v", c.pattern, c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// FuzzMatch holds Matcher against one that tries all ways.
 func FuzzMatch(f *testing.F) {
 	for _, s := range [][2]string{{"*%a", "a/b/a"}, {"%/%", "a/b"}, {"inbox*", "INBOX/a"}, {"a*b%c", "aab/bc"}, {"**%%**", "///"}} {
 		f.Add(s[0], s[1])
@@ -57,7 +78,7 @@ func FuzzMatch(f *testing.F) {
 		if level, _, _ := strings.Cut(name, "/"); strings.EqualFold(level, "INBOX") {
 			fold = 5
 		}
-		if got, want := Match(pattern, name, '/'), slow(pattern, name, fold); got != want {
+		if got, want := NewMatcher(pattern, '/').Match(name), slow(pattern, name, fold); got != want {
 			t.Fatalf("Match(%q, %q) = %v; want %v", pattern, name, got, want)
 		}
 	})
