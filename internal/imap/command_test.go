@@ -267,3 +267,22 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+// TestClients: the kinds of commands that mbsync, offlineimap, getmail,
+// fetchmail, neomutt, imapfilter, Thunderbird and imaplib send.
+func TestClients(t *testing.T) {
+	for _, line := range []string{
+		"UID FETCH 1:2000 (UID FLAGS)", "UID FETCH 5 (BODY.PEEK[])", "FETCH 1:* (FLAGS UID INTERNALDATE)", "FETCH 1:20 (UID RFC822.SIZE)",
+		"FETCH 1 RFC822.HEADER", "FETCH 1 BODY.PEEK[TEXT]", `STORE 1 +FLAGS (\Seen)`, `UID STORE 1,5:7 -FLAGS.SILENT (\Seen \Flagged)`,
+		"ENABLE UTF8=ACCEPT", "ENABLE QRESYNC", `SELECT "INBOX" (QRESYNC (1 5))`, `LIST "" *`, `LSUB "" "*"`, `LIST "" "%"`,
+		"FETCH 1:20 (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SENDER SUBJECT TO CC MESSAGE-ID REFERENCES CONTENT-TYPE CONTENT-DESCRIPTION IN-REPLY-TO REPLY-TO LINES LIST-POST X-LABEL)])",
+		"UID SEARCH 1:* NOT DELETED", "UID SEARCH CHARSET US-ASCII ALL", `list (subscribed) "" "*" return (special-use)`, "UID fetch 1:* (FLAGS)",
+		`UID FETCH 7 (BODY.PEEK[]<0.16384>)`, "UID EXPUNGE 7", `UID MOVE 7 "Trash"`, `STATUS "INBOX" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN RECENT HIGHESTMODSEQ)`,
+		`UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 17)`, `UID SEARCH HEADER "Message-Id" "<a@b>"`, `UID SEARCH (UID 1:* SINCE 01-Jan-2020)`,
+		`ID ("name" "Thunderbird" "version" "128.0")`, `CREATE "Sent" (USE (\Sent))`, `NAMESPACE`, `UID COPY 1:5 "Archive"`,
+	} {
+		if c, err := read(t, line); err != nil {
+			t.Errorf("%q = %v, %v; want taken", line, c, err)
+		}
+	}
+}

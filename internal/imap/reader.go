@@ -41,6 +41,14 @@ func (r *Reader) Buffered() int { return r.in.Buffered() }
 // Reset goes on with another stream (TLS), forgetting what was buffered.
 func (r *Reader) Reset(in io.Reader) { r.in.Reset(in) }
 
+// Wait waits for a byte of what comes next, without using it. It is what may
+// be called again after a time-out of the stream: any other reading that fails
+// has lost its place.
+func (r *Reader) Wait() error {
+	_, err := r.in.Peek(1)
+	return err
+}
+
 // Next reads a command. An *Error is to be told to the client; any other error
 // ends the connection, io.EOF where it came between commands. Of APPEND only
 // the mailbox has been read: see NextMessage.
@@ -53,10 +61,7 @@ func (r *Reader) Next() (*Command, error) {
 	}
 	p := &r.p
 	*p = parser{r: r}
-	switch _, err := r.in.Peek(1); {
-	case errors.Is(err, io.EOF):
-		return nil, io.EOF
-	case err != nil:
+	if err := r.Wait(); err != nil {
 		return nil, err
 	}
 	p.nextLine()

@@ -234,6 +234,41 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestWait: waiting may time out and be tried again.
+func TestWait(t *testing.T) {
+	cl := newClient("", true)
+	cl.Reset(io.MultiReader(strings.NewReader("a IDLE\r\n"), &late{in: strings.NewReader("DONE\r\n")}))
+	if c, err := cl.Next(); err != nil || c.Name != "IDLE" {
+		t.Fatalf("Next = %v, %v; want IDLE", c, err)
+	}
+	if err := cl.Wait(); !errors.Is(err, iotest.ErrTimeout) {
+		t.Errorf("Wait = %v; want a time-out", err)
+	}
+	if err := cl.Wait(); err != nil {
+		t.Errorf("Wait again = %v; want none", err)
+	}
+	if l, err := cl.Line(); err != nil || string(l) != "DONE" {
+		t.Errorf("Line = %q, %v; want DONE", l, err)
+	}
+	if err := cl.Wait(); !errors.Is(err, io.EOF) {
+		t.Errorf("Wait at the end = %v; want EOF", err)
+	}
+}
+
+// late times out once.
+type late struct {
+	in   io.Reader
+	once bool
+}
+
+func (l *late) Read(b []byte) (int, error) {
+	if !l.once {
+		l.once = true
+		return 0, iotest.ErrTimeout
+	}
+	return l.in.Read(b)
+}
+
 // TestBuffered: what came with STARTTLS is seen and can be dropped.
 func TestBuffered(t *testing.T) {
 	cl := newClient("a STARTTLS\r\nb LOGIN u p\r\n", false)
