@@ -22,6 +22,8 @@ type Options struct {
 	Root    *maildir.Maildir // keeps UIDVALIDITY for all of a user's folders; nil: this one itself
 	Wait    time.Duration    // at most for the lock; 0: 10 s
 	Recheck time.Duration    // after own changes the folders are read again this much later; 0: 5 s
+
+	logMin int64 // bytes of log that are no cause for a new snapshot; 0: logMin
 }
 
 // Stats counts what an Index has done.
@@ -59,6 +61,7 @@ type identity struct {
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
 	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
+	opt.logMin = cmp.Or(opt.logMin, logMin)
 	x := &Index{m: m, opt: opt}
 	if err := x.Sync(); err != nil {
 		x.Close()
@@ -127,7 +130,7 @@ func (x *Index) update(f func() error) (err error) {
 	if cerr := x.commit(); err == nil {
 		err = cerr
 	}
-	if err == nil && x.good > max(logMin, x.size/8) && x.rotate() != nil {
+	if err == nil && x.good > max(x.opt.logMin, x.size/8) && x.rotate() != nil {
 		x.drop() // what was asked for is done; the next one tries again
 	}
 	if len(x.pend) > 0 { // could not be written: the state is not what the files say
