@@ -192,7 +192,7 @@ func (x *Index) hunt(lost map[string]UID) (gone []UID, err error) {
 			return nil, err
 		}
 		for key, uid := range lost {
-			if at, ok := seen[key]; ok && unix.Unlinkat(x.m.Dir(at.fresh), at.name, 0) == nil {
+			if at, ok := seen.take(key); ok && unix.Unlinkat(x.m.Dir(at.fresh), key+at.info, 0) == nil {
 				gone = append(gone, uid)
 				delete(lost, key)
 			}

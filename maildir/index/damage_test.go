@@ -15,8 +15,8 @@ import (
 	"quill/maildir"
 )
 
-// files is the content of the index's files.
-func files(t testing.TB, dir string) map[string][]byte {
+// saved is the content of the index's files.
+func saved(t testing.TB, dir string) map[string][]byte {
 	t.Helper()
 	out := make(map[string][]byte)
 	all, _ := filepath.Glob(dir + "/qx.*")
@@ -68,7 +68,7 @@ func TestDamage(t *testing.T) {
 	valid := x.View().UIDValidity()
 	x.Close()
 	drop(t, dir, "new/1900000000.other") // must not get a UID of before
-	whole := files(t, dir)
+	whole := saved(t, dir)
 	rebuilt, kept, noticed := 0, 0, 0
 	check := func(what string) {
 		if damaged(t, m) { // it would be made anew, which takes time: do so now and then
@@ -142,7 +142,7 @@ func TestTornTail(t *testing.T) {
 	valid := x.View().UIDValidity()
 	rec := appendRecord(nil, &record{kind: kindFlags, modseq: x.View().HighestModSeq() + 1, change: change{on: Seen}, uids: []Range{{1, 1}}})
 	x.Close()
-	whole := files(t, dir)
+	whole := saved(t, dir)
 	var log string
 	for name := range whole {
 		if strings.HasPrefix(name, logPrefix) {
@@ -167,12 +167,12 @@ func TestOlderSnapshot(t *testing.T) {
 	m, dir := newBox(t, 2)
 	x := open(t, m, Options{})
 	valid := x.View().UIDValidity()
-	old := files(t, dir)
+	old := saved(t, dir)
 	if err := x.update(x.rotate); err != nil {
 		t.Fatal(err)
 	}
 	x.Close()
-	old[lockFile] = files(t, dir)[lockFile]
+	old[lockFile] = saved(t, dir)[lockFile]
 	restore(t, dir, old)
 	if got := open(t, m, Options{}).View().UIDValidity(); got <= valid {
 		t.Errorf("UIDVALIDITY %d after %d; want a greater one", got, valid)

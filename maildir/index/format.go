@@ -88,9 +88,11 @@ func (m *Message) dirty() bool {
 
 // nameFlags is the flags in a file's name.
 func nameFlags(name string) (f Flags) {
-	for _, c := range maildir.Flags(name) {
-		if i := strings.IndexRune(letters, rune(c)); i >= 0 {
-			f |= 1 << i
+	_, info, _ := strings.Cut(name, ":")
+	marks, ok := strings.CutPrefix(info, "2,")
+	for i := 0; ok && i < len(marks); i++ {
+		if n := strings.IndexByte(letters, marks[i]); n >= 0 {
+			f |= 1 << n
 		}
 	}
 	return f

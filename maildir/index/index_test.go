@@ -297,9 +297,10 @@ func TestSettle(t *testing.T) {
 // TestRotate: a long log becomes a snapshot, and other handles go along.
 func TestRotate(t *testing.T) {
 	m, dir := newBox(t, 2)
-	x, y := open(t, m, Options{}), open(t, openBox(t, dir), Options{})
+	opt := Options{logMin: 2000}
+	x, y := open(t, m, opt), open(t, openBox(t, dir), opt)
 	w := y.View()
-	for i := range 900 {
+	for i := range 61 {
 		op := Add
 		if i%2 == 1 {
 			op = Remove

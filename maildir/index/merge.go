@@ -27,8 +27,26 @@ var errFull = errors.New("no UID is left")
 
 // place is where the file of a key is.
 type place struct {
-	name  string
-	fresh bool // in new/
+	info  string // what follows the key in its name
+	fresh bool   // in new/
+}
+
+// files is what a scan has found: the files of new/ and cur/ by key.
+type files struct{ fresh, cur map[string]string }
+
+// take finds a key and takes it out; one in both folders counts as in cur/.
+func (f *files) take(key string) (at place, ok bool) {
+	fresh, isNew := f.fresh[key]
+	if isNew {
+		delete(f.fresh, key)
+		at = place{fresh, true}
+	}
+	cur, ok := f.cur[key]
+	if ok {
+		delete(f.cur, key)
+		at = place{cur, false}
+	}
+	return at, ok || isNew
 }
 
 // settled tells whether a folder with this mtime, read now, cannot have changed
@@ -50,26 +68,19 @@ func (x *Index) mtimes() (d dirState, err error) {
 	return d, err
 }
 
-// scan is the files of new/, and with full of cur/, by key. new/ is read first,
-// as mail moves; a key in both counts as in cur/.
-func (x *Index) scan(full bool) (map[string]place, error) {
-	seen := make(map[string]place)
-	for _, fresh := range []bool{true, false} {
-		if !fresh && !full {
-			continue
-		}
+// scan reads new/ and, with full, cur/. new/ is read first, as mail moves.
+func (x *Index) scan(full bool) (f files, err error) {
+	x.stats.Scans++
+	if f.fresh, err = x.m.Names(true); err != nil {
+		return f, fmt.Errorf("read new/: %w", err)
+	}
+	if full {
 		x.stats.Scans++
-		names, err := x.m.Names(fresh)
-		if err != nil {
-			return nil, fmt.Errorf("read new/ or cur/: %w", err)
-		}
-		for key, info := range names {
-			if key != "" {
-				seen[key] = place{key + info, fresh}
-			}
+		if f.cur, err = x.m.Names(false); err != nil {
+			return f, fmt.Errorf("read cur/: %w", err)
 		}
 	}
-	return seen, nil
+	return f, nil
 }
 
 // merge takes in what other programs did in new/ and cur/.
@@ -88,7 +99,7 @@ func (x *Index) merge() error {
 	if err != nil {
 		return err
 	}
-	if !full && x.moved(seen) {
+	if !full && x.moved(seen.fresh) {
 		full = true
 		if seen, err = x.scan(full); err != nil {
 			return err
@@ -117,7 +128,7 @@ func (x *Index) merge() error {
 
 // moved tells whether the files in new/ alone do not explain the state: one that
 // was there is gone, or one is back that was in cur/.
-func (x *Index) moved(seen map[string]place) bool {
+func (x *Index) moved(seen map[string]string) bool {
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
 		if _, ok := seen[m.Key()]; ok != m.New {
@@ -130,17 +141,16 @@ func (x *Index) moved(seen map[string]place) bool {
 // absorb puts records for what the scan has found. A file that is missing from a
 // scan may have been renamed while the folder was read, so unless that was quiet
 // it must be missing from several.
-func (x *Index) absorb(seen map[string]place, full, quiet bool) error {
+func (x *Index) absorb(seen files, full, quiet bool) error {
 	var puts []record
 	missing := make(map[string]UID)
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
 		key := m.Key()
-		at, ok := seen[key]
+		at, ok := seen.take(key)
 		switch {
 		case ok:
-			puts = append(puts, renamed(m, at)...)
-			delete(seen, key)
+			puts = append(puts, renamed(m, key, at)...)
 		case full:
 			missing[key] = m.UID
 		}
@@ -151,8 +161,8 @@ func (x *Index) absorb(seen map[string]place, full, quiet bool) error {
 			return err
 		}
 		for key, uid := range missing {
-			if at, ok := again[key]; ok {
-				puts = append(puts, renamed(&x.s.msgs[x.s.at(uid)], at)...)
+			if at, ok := again.take(key); ok {
+				puts = append(puts, renamed(&x.s.msgs[x.s.at(uid)], key, at)...)
 				delete(missing, key)
 			}
 		}
@@ -176,32 +186,39 @@ func (x *Index) absorb(seen map[string]place, full, quiet bool) error {
 
 // renamed is the records for a message whose file is at this place: letters that
 // came to or went from its name since it was seen last count as changes.
-func renamed(m *Message, at place) (puts []record) {
-	if at.name == m.Name && at.fresh == m.New {
+func renamed(m *Message, key string, at place) (puts []record) {
+	if at.info == m.Name[len(key):] && at.fresh == m.New {
 		return nil
 	}
-	old, now := nameFlags(m.Name), nameFlags(at.name)
+	name := key + at.info
+	old, now := nameFlags(m.Name), nameFlags(name)
 	c := change{on: now &^ old, off: old &^ now}
 	if m.Flags&^c.off|c.on != m.Flags {
 		puts = append(puts, record{kind: kindFlags, change: c, uids: []Range{{m.UID, m.UID}}})
 	}
-	return append(puts, record{kind: kindName, msg: Message{UID: m.UID, Name: at.name, New: at.fresh}})
+	return append(puts, record{kind: kindName, msg: Message{UID: m.UID, Name: name, New: at.fresh}})
 }
 
 // adopt gives UIDs to the files, in the order of their delivery. The folders they
 // are in are synced: a UID must not outlive its message.
-func (x *Index) adopt(files map[string]place) error {
-	msgs := make([]maildir.Message, 0, len(files))
-	for _, at := range files {
-		if !validName(at.name) {
-			continue
+func (x *Index) adopt(found files) error {
+	var msgs []maildir.Message
+	for _, fresh := range []bool{true, false} {
+		names := found.cur
+		if fresh {
+			names = found.fresh
 		}
-		msg, ok, err := x.m.Measure(at.name, at.fresh)
-		if err != nil {
-			return err
-		}
-		if ok {
-			msgs = append(msgs, msg)
+		for key, info := range names {
+			if _, both := found.cur[key]; fresh && both || !validName(key+info) {
+				continue
+			}
+			msg, ok, err := x.m.Measure(key+info, fresh)
+			if err != nil {
+				return err
+			}
+			if ok {
+				msgs = append(msgs, msg)
+			}
 		}
 	}
 	if len(msgs) == 0 {

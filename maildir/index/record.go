@@ -125,16 +125,15 @@ func appendFixed(b []byte, m *Message) []byte {
 	return le.AppendUint64(b, m.EmailID)
 }
 
-func (r *reader) fixed() (m Message) {
-	m.UID, m.Flags = UID(r.u32()), Flags(r.u16())
-	where := r.u16()
-	m.New = where == 1
-	m.Keywords, m.Size, m.Wire, m.Date = r.u64(), r.i64(), r.i64(), r.i64()
-	m.Saved = r.u32()
-	r.bad = r.u32() != 0 || r.bad
-	m.Cache, m.EmailID = r.u64(), r.u64()
-	r.bad = r.bad || m.UID == 0 || m.Flags&^allFlags != 0 || where > 1 || m.Size < 0 || m.Wire < 0
-	return m
+// decode reads what appendFixed wrote; false where it is impossible.
+func (m *Message) decode(b []byte) bool {
+	le := binary.LittleEndian
+	_ = b[fixedSize-1]
+	where := le.Uint16(b[6:])
+	*m = Message{UID: UID(le.Uint32(b)), Flags: Flags(le.Uint16(b[4:])), New: where == 1, Keywords: le.Uint64(b[8:]),
+		Size: int64(le.Uint64(b[16:])), Wire: int64(le.Uint64(b[24:])), Date: int64(le.Uint64(b[32:])),
+		Saved: le.Uint32(b[40:]), Cache: le.Uint64(b[48:]), EmailID: le.Uint64(b[56:])}
+	return m.UID != 0 && m.Flags&^allFlags == 0 && where <= 1 && m.Size >= 0 && m.Wire >= 0 && le.Uint32(b[44:]) == 0
 }
 
 // nextRecord takes the record b begins with and says how long it is; 0 where it
@@ -169,7 +168,10 @@ func (r *reader) payload(rec *record) {
 		rec.valid, rec.gen = r.u32(), r.u64()
 		r.bad = r.bad || version != logVersion
 	case kindAdd:
-		*m = r.fixed()
+		if b := r.bytes(fixedSize); r.bad || !m.decode(b) {
+			r.bad = true
+			return
+		}
 		m.ModSeq = rec.modseq
 		r.name(m)
 	case kindFlags:

@@ -5,6 +5,7 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 const (
@@ -12,7 +13,7 @@ const (
 	snapVersion = 1
 	snapEndian  = 0x01020304
 	snapHead    = 136
-	snapRecord  = fixedSize + 16 // modseq, place and length of the name, 2 zero bytes
+	snapRecord  = fixedSize + 16 // modseq, place and length of the name
 )
 
 // encode writes the state as a snapshot.
@@ -59,8 +60,7 @@ func (s *state) encode() []byte {
 		b = appendFixed(b, m)
 		b = le.AppendUint64(b, m.ModSeq)
 		b = le.AppendUint32(b, off)
-		b = le.AppendUint16(b, uint16(len(m.Name)))
-		b = le.AppendUint16(b, 0)
+		b = le.AppendUint32(b, uint32(len(m.Name)))
 		off += uint32(len(m.Name))
 	}
 	b = putRanges(b, s.intents)
@@ -127,18 +127,23 @@ func decode(b []byte) (*state, error) {
 
 // decodeMessages reads n messages whose names are in heap, which they share.
 func (s *state) decodeMessages(r *reader, n int, heap string) bool {
+	if strings.ContainsRune(heap, '/') || strings.ContainsRune(heap, 0) {
+		return false
+	}
 	s.msgs = make([]Message, n)
 	end, last := 0, UID(0)
 	for i := range s.msgs {
-		m := &s.msgs[i]
-		*m = r.fixed()
-		m.ModSeq = r.u64()
-		off, size, zero := int(r.u32()), int(r.u16()), r.u16()
-		if r.bad || off != end || size > len(heap)-off || zero != 0 || m.UID <= last || m.UID >= s.next || m.ModSeq > s.modseq {
+		b, m := r.bytes(snapRecord), &s.msgs[i]
+		if r.bad || !m.decode(b) {
+			return false
+		}
+		m.ModSeq = binary.LittleEndian.Uint64(b[64:])
+		off, size := int(binary.LittleEndian.Uint32(b[72:])), int(binary.LittleEndian.Uint32(b[76:]))
+		if off != end || size > min(len(heap)-off, nameMax) || m.UID <= last || m.UID >= s.next || m.ModSeq > s.modseq {
 			return false
 		}
 		end, last = off+size, m.UID
-		if m.Name = heap[off:end]; !validName(m.Name) {
+		if m.Name = heap[off:end]; m.Name == "" || m.Name[0] == '.' || m.Name[0] == ':' {
 			return false
 		}
 	}
