@@ -4,8 +4,11 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"reflect"
 	"strings"
 	"testing"
@@ -29,6 +32,50 @@ func sample(n int) *state {
 		}
 	}
 	return s
+}
+
+// TestPage: bytes lie where maildir-index(5) says.
+func TestPage(t *testing.T) {
+	le := binary.LittleEndian
+	s := sample(3) // UIDs 1 and 3 are left
+	b := s.encode()
+	for _, c := range []struct {
+		what      string
+		got, want uint64
+	}{
+		{"version", uint64(le.Uint32(b[8:])), 1},
+		{"generation", le.Uint64(b[16:]), 3},
+		{"UIDVALIDITY", uint64(le.Uint32(b[24:])), 1700000000},
+		{"UIDNEXT", uint64(le.Uint32(b[28:])), 4},
+		{"HIGHESTMODSEQ", le.Uint64(b[32:]), 5},
+		{"MAILBOXID", le.Uint64(b[40:]), le.Uint64([]byte("01234567"))},
+		{"messages", uint64(le.Uint32(b[56:])), 2},
+		{"keywords", uint64(le.Uint32(b[64:])), 2},
+		{"expunged", uint64(le.Uint32(b[68:])), 1},
+		{"mtime of cur", le.Uint64(b[88:]), 12},
+		{"unseen", uint64(le.Uint32(b[104:])), 2},
+		{"bytes", le.Uint64(b[112:]), 20},
+		{"intents", uint64(le.Uint32(b[120:])), 1},
+		{"second message: UID", uint64(le.Uint32(b[136+80:])), 3},
+		{"flags", uint64(le.Uint16(b[136+80+4:])), 2},
+		{"keywords of it", le.Uint64(b[136+80+8:]), 2},
+		{"size", le.Uint64(b[136+80+16:]), 20},
+		{"modseq", le.Uint64(b[136+80+64:]), 4},
+		{"begin of name", uint64(le.Uint32(b[136+80+72:])), uint64(len(s.msgs[0].Name))},
+		{"intent", uint64(le.Uint32(b[136+160:])), 1},
+		{"expunged UID", uint64(le.Uint32(b[136+160+8:])), 2},
+		{"its modseq", le.Uint64(b[136+160+16:]), 5},
+		{"length of keyword", uint64(b[136+160+24]), 5},
+		{"CRC", uint64(le.Uint32(b[len(b)-4:])), uint64(crc32.Checksum(b[:len(b)-4], crc32.MakeTable(crc32.Castagnoli)))},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s = %d; want %d", c.what, c.got, c.want)
+		}
+	}
+	got := hex.EncodeToString(appendRecord(nil, &record{kind: kindExpunge, modseq: 4, uids: []Range{{1, 2}}}))
+	if want := "08000000" + "07" + "000000" + "0400000000000000" + "d5614cf0" + "01000000" + "02000000"; got != want {
+		t.Errorf("EXPUNGE = %s; want %s", got, want)
+	}
 }
 
 func TestSnapshotRoundTrip(t *testing.T) {
