@@ -279,6 +279,22 @@ func (x *Index) date(uid UID, t time.Time) error {
 	return x.put(record{kind: kindDate, msg: Message{UID: uid, Date: t.UnixNano()}})
 }
 
+// Flush renames the files that a Store of very many messages left for later, some
+// at a time, so that others get the lock meanwhile. Without it this is done bit by
+// bit; nothing is lost either way.
+func (x *Index) Flush() error {
+	for from := UID(1); from != 0; {
+		err := x.update(func() (err error) {
+			from, err = x.flush(from)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Settle moves the messages that are in new/ to cur/, as a session does that has
 // told its client of them.
 func (x *Index) Settle() error {

@@ -203,6 +203,37 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// TestFlush: a change of very many messages is whole at once, their files' names
+// later, and other handles see no change in that.
+func TestFlush(t *testing.T) {
+	m, dir := newBox(t, 2*flushMax+5)
+	x := open(t, m, Options{})
+	var uids []UID
+	for i := range 2*flushMax + 5 {
+		uids = append(uids, UID(i+1))
+	}
+	if _, err := x.Store(uids, Store{Op: Add, Flags: Seen}); err != nil {
+		t.Fatal(err)
+	}
+	seen := func() (n int) {
+		for _, name := range names(t, dir+"/cur") {
+			n += int(nameFlags(name) & Seen)
+		}
+		return n
+	}
+	want(t, "files renamed at once", seen(), flushMax)
+	y := open(t, openBox(t, dir), Options{})
+	v := y.View()
+	want(t, "last one for another handle", v.Message(v.Len()).Flags, Seen)
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "files renamed", seen(), 2*flushMax+5)
+	time.Sleep(2 * tick)
+	takeIn(t, y)
+	want(t, "events of the other", brief(v.Update(true)), "[]")
+}
+
 // TestOwnAmidForeign: a foreign change at about the time of our own is seen, at
 // the latest at the recheck.
 func TestOwnAmidForeign(t *testing.T) {

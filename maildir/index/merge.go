@@ -121,9 +121,9 @@ func (x *Index) merge() error {
 		return err
 	}
 	if full {
-		return x.flush()
+		_, err = x.flush(1)
 	}
-	return nil
+	return err
 }
 
 // moved tells whether the files in new/ alone do not explain the state: one that
@@ -252,16 +252,22 @@ func (x *Index) syncDirs() error {
 	return nil
 }
 
-// flush renames files whose names do not yet say what the index does, for a
-// start. A file that cannot be renamed keeps its name; the index has its flags.
-func (x *Index) flush() error {
+// flush renames files, of messages from this UID on, whose names do not yet say
+// what the index does; next is where it has come to, 0 at the end. A file that
+// cannot be renamed keeps its name: the index has its flags.
+func (x *Index) flush(from UID) (next UID, err error) {
 	var uids []UID
-	for i := range x.s.msgs {
-		if x.s.msgs[i].dirty() && len(uids) < flushMax {
-			uids = append(uids, x.s.msgs[i].UID)
+	for i := x.s.at(from); i < len(x.s.msgs); i++ {
+		if !x.s.msgs[i].dirty() {
+			continue
 		}
+		if len(uids) == flushMax {
+			next = x.s.msgs[i].UID
+			break
+		}
+		uids = append(uids, x.s.msgs[i].UID)
 	}
-	return x.rename(uids)
+	return next, x.rename(uids)
 }
 
 // rename gives the files of the messages the names they should have, and records
