@@ -28,7 +28,7 @@ func TestPages(t *testing.T) {
 		}
 		checkPage(t, pages[0], ".Sh NAME", ".Nm "+name, ".Sh SYNOPSIS", ".Sh DESCRIPTION", ".Sh EXIT STATUS", ".Sh SEE ALSO")
 	}
-	for _, name := range []string{"chain.7", "queued.7", "queue.5", "spawn.7", "users.5", "home.7", "sandbox.7"} {
+	for _, name := range []string{"chain.7", "queued.7", "queue.5", "spawn.7", "users.5", "home.7", "sandbox.7", "maildir-index.5"} {
 		checkPage(t, "../docs/man/"+name, ".Sh NAME", ".Sh DESCRIPTION", ".Sh SEE ALSO")
 	}
 }

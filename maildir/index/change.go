@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: ISC
+
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"quill/maildir"
+)
+
+// Op is what a Store does with the flags and keywords it names.
+type Op uint8
+
+// The three kinds of STORE (RFC 3501 §6.4.6).
+const (
+	Replace Op = iota
+	Add
+	Remove
+)
+
+// Store is a change of flags and keywords.
+type Store struct {
+	Op        Op
+	Flags     Flags
+	Keywords  []string
+	Unchanged *uint64 // only messages with no greater modseq (RFC 7162 §3.1.3); nil: all
+}
+
+// What a caller can do something about.
+var (
+	ErrKeyword  = errors.New("not a keyword")
+	ErrKeywords = fmt.Errorf("a folder has at most %d keywords", KeywordsMax)
+)
+
+// Store changes messages; uids that are not there are passed over. The change is
+// on disk when it returns. modified is the UIDs that Unchanged spared.
+func (x *Index) Store(uids []UID, st Store) (modified []UID, err error) {
+	for _, k := range st.Keywords {
+		if !ValidKeyword(k) {
+			return nil, fmt.Errorf("%w: %q", ErrKeyword, k)
+		}
+	}
+	err = x.update(func() error {
+		modified, err = x.store(uids, st)
+		return err
+	})
+	return modified, err
+}
+
+func (x *Index) store(uids []UID, st Store) (modified []UID, err error) {
+	c, err := x.change(st)
+	if err != nil {
+		return nil, err
+	}
+	var todo []UID
+	want := Ranges(uids)
+	for i := range x.s.msgs {
+		m := &x.s.msgs[i]
+		switch {
+		case !contains(want, m.UID):
+		case st.Unchanged != nil && m.ModSeq > *st.Unchanged:
+			modified = append(modified, m.UID)
+		case m.Flags&^c.off|c.on != m.Flags || m.Keywords&^c.kwOff|c.kwOn != m.Keywords:
+			todo = append(todo, m.UID)
+		}
+	}
+	for part := range slices.Chunk(Ranges(todo), rangesMax) {
+		if err := x.put(record{kind: kindFlags, change: c, uids: part}); err != nil {
+			return modified, err
+		}
+	}
+	// A crash between the renames and the commit leaves changes that look foreign.
+	return modified, x.rename(todo[:min(len(todo), flushMax)])
+}
+
+// change is what the Store does to each message; keywords without a number get
+// one, unless they are to be removed.
+func (x *Index) change(st Store) (c change, err error) {
+	var kw uint64
+	for _, k := range st.Keywords {
+		n := x.s.keyword(k)
+		if n < 0 && st.Op == Remove {
+			continue
+		}
+		if n < 0 {
+			if n = len(x.s.keywords); n == KeywordsMax {
+				return c, ErrKeywords
+			}
+			if err := x.put(record{kind: kindKeyword, number: uint8(n), keyword: k}); err != nil {
+				return c, err
+			}
+		}
+		kw |= 1 << n
+	}
+	flags := st.Flags & allFlags
+	switch st.Op {
+	case Replace:
+		c = change{on: flags, off: allFlags, kwOn: kw, kwOff: ^uint64(0)}
+	case Add:
+		c = change{on: flags, kwOn: kw}
+	case Remove:
+		c = change{off: flags, kwOff: kw}
+	}
+	return c, nil
+}
+
+// Expunge deletes messages; uids that are not there are passed over. Their end is
+// on disk when it returns, and a crash on the way does not give them new UIDs.
+// After an error some may be left.
+func (x *Index) Expunge(uids []UID) error {
+	return x.update(func() error {
+		want := Ranges(uids)
+		var there []UID
+		for i := range x.s.msgs {
+			if contains(want, x.s.msgs[i].UID) {
+				there = append(there, x.s.msgs[i].UID)
+			}
+		}
+		for part := range slices.Chunk(Ranges(there), rangesMax) {
+			if err := x.put(record{kind: kindIntent, uids: part}); err != nil {
+				return err
+			}
+			if err := x.commit(); err != nil {
+				return err
+			}
+			if err := x.finish(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// finish deletes the files of the messages that are about to be expunged, and
+// records that they are gone.
+func (x *Index) finish() error {
+	base, err := x.steady()
+	if err != nil {
+		return err
+	}
+	var gone []UID
+	var failed error
+	lost := make(map[string]UID)
+	for _, r := range x.s.intents {
+		for i := x.s.at(r.Lo); i < len(x.s.msgs) && x.s.msgs[i].UID <= r.Hi; i++ {
+			m := &x.s.msgs[i]
+			err := unix.Unlinkat(x.m.Dir(m.New), m.Name, 0)
+			switch {
+			case err == nil:
+				gone = append(gone, m.UID)
+			case err == unix.ENOENT:
+				lost[m.Key()] = m.UID
+			default:
+				failed = fmt.Errorf("delete %s: %w", m.Name, err)
+			}
+		}
+	}
+	found, err := x.hunt(lost)
+	if err != nil {
+		return err
+	}
+	gone = append(gone, found...)
+	if err := x.syncDirs(); err != nil {
+		return err
+	}
+	r := record{kind: kindExpunge, uids: Ranges(gone)}
+	if len(gone) == 0 {
+		r.kind = kindIntent // withdrawn: none could be deleted
+	}
+	if err := x.put(r); err != nil {
+		return err
+	}
+	if err := x.touched(base); err != nil {
+		return err
+	}
+	return errors.Join(failed, x.commit())
+}
+
+// hunt deletes files that others have renamed. One that is found in none of
+// several scans is gone already.
+func (x *Index) hunt(lost map[string]UID) (gone []UID, err error) {
+	for try := 0; len(lost) > 0 && try < scanTries; try++ {
+		seen, err := x.scan(true)
+		if err != nil {
+			return nil, err
+		}
+		for key, uid := range lost {
+			if at, ok := seen.take(key); ok && unix.Unlinkat(x.m.Dir(at.fresh), key+at.info, 0) == nil {
+				gone = append(gone, uid)
+				delete(lost, key)
+			}
+		}
+	}
+	for _, uid := range lost {
+		gone = append(gone, uid)
+	}
+	return gone, nil
+}
+
+// Attr is what a message is to have from the start.
+type Attr struct {
+	Flags    Flags
+	Keywords []string
+	Date     time.Time // INTERNALDATE; zero: the file's time
+}
+
+// Adopt takes in a message that was just delivered under this name in new/ or
+// cur/, and says what the index knows of it. It is on disk when it returns.
+func (x *Index) Adopt(name string, a Attr) (msg Message, err error) {
+	for _, k := range a.Keywords {
+		if !ValidKeyword(k) {
+			return msg, fmt.Errorf("%w: %q", ErrKeyword, k)
+		}
+	}
+	err = x.update(func() error {
+		i := x.byKey(name)
+		if i < 0 { // delivered within one tick of the folder's clock
+			if err := x.look(); err != nil {
+				return err
+			}
+			if i = x.byKey(name); i < 0 {
+				return &fs.PathError{Op: "adopt", Path: name, Err: fs.ErrNotExist}
+			}
+		}
+		uid := x.s.msgs[i].UID
+		if !a.Date.IsZero() {
+			if err := x.date(uid, a.Date); err != nil {
+				return err
+			}
+		}
+		if a.Flags != 0 || len(a.Keywords) > 0 {
+			if _, err := x.store([]UID{uid}, Store{Op: Add, Flags: a.Flags, Keywords: a.Keywords}); err != nil {
+				return err
+			}
+		}
+		msg = x.s.msgs[x.s.at(uid)]
+		return nil
+	})
+	return msg, err
+}
+
+// look reads new/ and cur/ whatever their times say.
+func (x *Index) look() error {
+	d := x.s.dirs
+	d.recheck = 1
+	if err := x.put(record{kind: kindDirState, dirs: d}); err != nil {
+		return err
+	}
+	return x.merge()
+}
+
+func (x *Index) byKey(name string) int {
+	want := Message{Name: name}
+	key := want.Key()
+	for i := len(x.s.msgs) - 1; i >= 0; i-- {
+		if x.s.msgs[i].Key() == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// date sets a message's INTERNALDATE, and its file's time, so that an index made
+// anew has it too.
+func (x *Index) date(uid UID, t time.Time) error {
+	m := &x.s.msgs[x.s.at(uid)]
+	ts := unix.NsecToTimespec(t.UnixNano())
+	err := unix.UtimesNanoAt(x.m.Dir(m.New), m.Name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil && err != unix.ENOENT {
+		return fmt.Errorf("set the time of %s: %w", m.Name, err)
+	}
+	return x.put(record{kind: kindDate, msg: Message{UID: uid, Date: t.UnixNano()}})
+}
+
+// Flush renames the files that a Store of very many messages left for later, some
+// at a time, so that others get the lock meanwhile. Without it this is done bit by
+// bit; nothing is lost either way.
+func (x *Index) Flush() error {
+	for from := UID(1); from != 0; {
+		err := x.update(func() (err error) {
+			from, err = x.flush(from)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Settle moves the messages that are in new/ to cur/, as a session does that has
+// told its client of them.
+func (x *Index) Settle() error {
+	return x.update(func() error {
+		var uids []UID
+		for i := range x.s.msgs {
+			if x.s.msgs[i].New {
+				uids = append(uids, x.s.msgs[i].UID)
+			}
+		}
+		return x.rename(uids)
+	})
+}
+
+// File opens a message for reading, wherever its file is now; one that is gone
+// gives an error that is fs.ErrNotExist.
+func (x *Index) File(uid UID) (*os.File, error) {
+	x.mu.Lock()
+	var m maildir.Message
+	if x.s != nil {
+		if i := x.s.at(uid); i < len(x.s.msgs) && x.s.msgs[i].UID == uid {
+			m = maildir.Message{Name: x.s.msgs[i].Name, New: x.s.msgs[i].New}
+		}
+	}
+	x.mu.Unlock()
+	if m.Name == "" {
+		return nil, &fs.PathError{Op: "open", Path: fmt.Sprintf("UID %d", uid), Err: fs.ErrNotExist}
+	}
+	return x.m.Open(m)
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: ISC
+
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of an index (maildir-index(5)).
+const (
+	snapFile  = "qx.snap"
+	tmpFile   = "qx.snap.tmp"
+	logPrefix = "qx.log."
+	lockFile  = "qx.lock"
+	validFile = "qx.uidvalidity"
+)
+
+// Bytes of qx.lock that are locked; byte 1 is a POP3 session's (package maildir).
+const (
+	indexByte = 0
+	validByte = 2
+)
+
+const (
+	fileMax  = 8 << 30 // bytes of a file that is read
+	markSize = 24      // bytes of the mark in qx.lock
+	logMin   = 64 << 10
+)
+
+// ErrBusy says that others kept the index locked for too long.
+var ErrBusy = errors.New("mailbox index is locked by others")
+
+// openAt opens a regular file of the folder and nothing else.
+func openAt(dir int, name string, flags int) (*os.File, error) {
+	how := &unix.OpenHow{Flags: uint64(flags | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC),
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	if flags&unix.O_CREAT != 0 {
+		how.Mode = 0o600
+	}
+	fd, err := unix.Openat2(dir, name, how)
+	for err == unix.EINTR || err == unix.EAGAIN {
+		fd, err = unix.Openat2(dir, name, how)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errors.New("not a regular file")
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// readFrom is all of the file after off.
+func readFrom(f *os.File, off int64) ([]byte, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > fileMax {
+		return nil, fmt.Errorf("%w: %s has %d bytes", errDamaged, f.Name(), st.Size())
+	}
+	b := make([]byte, max(0, st.Size()-off))
+	n, err := f.ReadAt(b, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// lockByte locks a byte of the open file f for writing, for at most wait. The
+// lock is the open file's (F_OFD_SETLK), so two handles in one process exclude
+// each other too. It asks again and again, since a wait in the kernel has no end.
+func lockByte(f *os.File, at int64, wait time.Duration) error {
+	end, pause := time.Now().Add(wait), 50*time.Microsecond
+	for {
+		lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: at, Len: 1}
+		err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
+		switch {
+		case err == nil:
+			return nil
+		case err == unix.EINTR:
+		case err != unix.EAGAIN && err != unix.EACCES:
+			return &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+		case time.Now().After(end):
+			return ErrBusy
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, 5*time.Millisecond)
+	}
+}
+
+func unlockByte(f *os.File, at int64) error {
+	lk := unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart, Start: at, Len: 1}
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lk)
+}
+
+// lockIn opens the lock file of folder dir and locks the byte; a file that was
+// deleted meanwhile locks nobody out, so then it is opened anew.
+func lockIn(f *os.File, dir int, at int64, wait time.Duration) (*os.File, error) {
+	for {
+		if f == nil {
+			var err error
+			if f, err = openAt(dir, lockFile, unix.O_RDWR|unix.O_CREAT); err != nil {
+				return nil, err
+			}
+		}
+		if err := lockByte(f, at, wait); err != nil {
+			return f, err
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Nlink > 0 {
+			return f, err
+		}
+		f.Close()
+		f = nil
+	}
+}
+
+// mark is how much of which log was on disk at least, at the last commit. It
+// tells a log that was cut from one whose last writer did not finish.
+type mark struct {
+	gen uint64
+	len int64
+}
+
+func (m mark) encode() []byte {
+	le := binary.LittleEndian
+	b := le.AppendUint64(nil, m.gen)
+	b = le.AppendUint64(b, uint64(m.len))
+	b = le.AppendUint32(b, sum(b))
+	return le.AppendUint32(b, 0)
+}
+
+// readMark is the mark in the lock file; ok is false where there is none.
+func readMark(f *os.File) (m mark, ok bool) {
+	b := make([]byte, markSize)
+	if n, err := f.ReadAt(b, 0); n < markSize || err != nil {
+		return m, false
+	}
+	r := reader{b: b}
+	m = mark{r.u64(), r.i64()}
+	return m, r.u32() == sum(b[:16]) && m.len >= 0
+}
+
+// nextValidity is a UIDVALIDITY greater than every one before below root: the
+// time, or else one more than the last.
+func nextValidity(root int, wait time.Duration) (uint32, error) {
+	lock, err := lockIn(nil, root, validByte, wait)
+	if lock != nil {
+		defer lock.Close()
+	}
+	if err != nil {
+		return 0, err
+	}
+	last := int64(0)
+	f, err := openAt(root, validFile, unix.O_RDONLY)
+	if err == nil {
+		b := make([]byte, 8)
+		n, _ := io.ReadFull(f, b)
+		f.Close()
+		last, _ = strconv.ParseInt(string(b[:n]), 16, 64) // unreadable: the time is all there is
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	v := max(time.Now().Unix(), last+1)
+	if v >= 1<<32 {
+		return 0, fmt.Errorf("no UIDVALIDITY is left after %d; delete %s", last, validFile)
+	}
+	return uint32(v), replace(root, validFile+".tmp", validFile, fmt.Appendf(nil, "%08x\n", v))
+}
+
+// replace writes a file whole and on disk before it has its name.
+func replace(dir int, tmp, name string, data []byte) error {
+	if err := create(dir, tmp, data); err != nil {
+		return err
+	}
+	if err := unix.Renameat(dir, tmp, dir, name); err != nil {
+		return &fs.PathError{Op: "rename", Path: name, Err: err}
+	}
+	return syncFolder(dir)
+}
+
+// create makes a file anew, on disk but for its name.
+func create(dir int, name string, data []byte) error {
+	if err := unix.Unlinkat(dir, name, 0); err != nil && err != unix.ENOENT {
+		return &fs.PathError{Op: "delete", Path: name, Err: err}
+	}
+	f, err := openAt(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncFolder syncs a folder that may be open as a path only.
+func syncFolder(dir int) error {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: ".", Err: err}
+	}
+	defer unix.Close(fd)
+	if err := unix.Fsync(fd); err != nil {
+		return &fs.PathError{Op: "sync", Path: ".", Err: err}
+	}
+	return nil
+}
+
+func logName(gen uint64) string { return logPrefix + strconv.FormatUint(gen, 10) }

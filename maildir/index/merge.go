@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: ISC
+
+package index
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"quill/maildir"
+)
+
+const (
+	tick      = 25 * time.Millisecond // longer than one of a file system's clock
+	skew      = 2 * time.Second       // a file server's clock may be ahead by
+	scanTries = 4                     // scans before a file that is missing in each counts as gone
+	flushMax  = 1000                  // files renamed in one go
+)
+
+// errFull says that UIDs are used up.
+var errFull = errors.New("no UID is left")
+
+// place is where the file of a key is.
+type place struct {
+	info  string // what follows the key in its name
+	fresh bool   // in new/
+}
+
+// files is what a scan has found: the files of new/ and cur/ by key.
+type files struct{ fresh, cur map[string]string }
+
+// take finds a key and takes it out; one in both folders counts as in cur/.
+func (f *files) take(key string) (at place, ok bool) {
+	fresh, isNew := f.fresh[key]
+	if isNew {
+		delete(f.fresh, key)
+		at = place{fresh, true}
+	}
+	cur, ok := f.cur[key]
+	if ok {
+		delete(f.cur, key)
+		at = place{cur, false}
+	}
+	return at, ok || isNew
+}
+
+// settled tells whether a folder with this mtime, read now, cannot have changed
+// after without another mtime. One far ahead was set by hand.
+func settled(mtime int64, now time.Time) bool {
+	age := time.Duration(now.UnixNano() - mtime)
+	return age > tick || age < -skew
+}
+
+// mtimes is what new/ and cur/ look like now.
+func (x *Index) mtimes() (d dirState, err error) {
+	var st unix.Stat_t
+	if err = unix.Fstat(x.m.Dir(true), &st); err != nil {
+		return d, err
+	}
+	d.fresh = st.Mtim.Nano()
+	err = unix.Fstat(x.m.Dir(false), &st)
+	d.cur = st.Mtim.Nano()
+	return d, err
+}
+
+// scan reads new/ and, with full, cur/. new/ is read first, as mail moves.
+func (x *Index) scan(full bool) (f files, err error) {
+	x.stats.Scans++
+	if f.fresh, err = x.m.Names(true); err != nil {
+		return f, fmt.Errorf("read new/: %w", err)
+	}
+	if full {
+		x.stats.Scans++
+		if f.cur, err = x.m.Names(false); err != nil {
+			return f, fmt.Errorf("read cur/: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// merge takes in what other programs did in new/ and cur/.
+func (x *Index) merge() error {
+	before, err := x.mtimes()
+	if err != nil {
+		return err
+	}
+	now, was := time.Now(), x.s.dirs
+	due := was.recheck != 0 && now.UnixNano() >= was.recheck
+	if before.fresh == was.fresh && before.cur == was.cur && !due {
+		return nil
+	}
+	full := due || before.cur != was.cur
+	seen, err := x.scan(full)
+	if err != nil {
+		return err
+	}
+	if !full && x.moved(seen.fresh) {
+		full = true
+		if seen, err = x.scan(full); err != nil {
+			return err
+		}
+	}
+	quiet := settled(before.fresh, now) && settled(before.cur, now)
+	if err := x.absorb(seen, full, quiet); err != nil {
+		return err
+	}
+	if !settled(before.fresh, now) {
+		before.fresh = 0
+	}
+	if !full {
+		before.cur, before.recheck = was.cur, was.recheck
+	} else if !settled(before.cur, now) {
+		before.cur = 0
+	}
+	if err := x.put(record{kind: kindDirState, dirs: before}); err != nil {
+		return err
+	}
+	if full {
+		_, err = x.flush(1)
+	}
+	return err
+}
+
+// moved tells whether the files in new/ alone do not explain the state: one that
+// was there is gone, or one is back that was in cur/.
+func (x *Index) moved(seen map[string]string) bool {
+	for i := range x.s.msgs {
+		m := &x.s.msgs[i]
+		if _, ok := seen[m.Key()]; ok != m.New {
+			return true
+		}
+	}
+	return false
+}
+
+// absorb puts records for what the scan has found. A file that is missing from a
+// scan may have been renamed while the folder was read, so unless that was quiet
+// it must be missing from several.
+func (x *Index) absorb(seen files, full, quiet bool) error {
+	var puts []record
+	missing := make(map[string]UID)
+	for i := range x.s.msgs {
+		m := &x.s.msgs[i]
+		key := m.Key()
+		at, ok := seen.take(key)
+		switch {
+		case ok:
+			puts = append(puts, renamed(m, key, at)...)
+		case full:
+			missing[key] = m.UID
+		}
+	}
+	for try := 1; len(missing) > 0 && !quiet && try < scanTries; try++ {
+		again, err := x.scan(true)
+		if err != nil {
+			return err
+		}
+		for key, uid := range missing {
+			if at, ok := again.take(key); ok {
+				puts = append(puts, renamed(&x.s.msgs[x.s.at(uid)], key, at)...)
+				delete(missing, key)
+			}
+		}
+	}
+	for _, r := range puts {
+		if err := x.put(r); err != nil {
+			return err
+		}
+	}
+	gone := make([]UID, 0, len(missing))
+	for _, uid := range missing {
+		gone = append(gone, uid)
+	}
+	for part := range slices.Chunk(Ranges(gone), rangesMax) {
+		if err := x.put(record{kind: kindExpunge, uids: part}); err != nil {
+			return err
+		}
+	}
+	return x.adopt(seen)
+}
+
+// renamed is the records for a message whose file is at this place: letters that
+// came to or went from its name since it was seen last count as changes.
+func renamed(m *Message, key string, at place) (puts []record) {
+	if at.info == m.Name[len(key):] && at.fresh == m.New {
+		return nil
+	}
+	name := key + at.info
+	old, now := nameFlags(m.Name), nameFlags(name)
+	c := change{on: now &^ old, off: old &^ now}
+	if m.Flags&^c.off|c.on != m.Flags {
+		puts = append(puts, record{kind: kindFlags, change: c, uids: []Range{{m.UID, m.UID}}})
+	}
+	return append(puts, record{kind: kindName, msg: Message{UID: m.UID, Name: name, New: at.fresh}})
+}
+
+// adopt gives UIDs to the files, in the order of their delivery. The folders they
+// are in are synced: a UID must not outlive its message.
+func (x *Index) adopt(found files) error {
+	var msgs []maildir.Message
+	for _, fresh := range []bool{true, false} {
+		names := found.cur
+		if fresh {
+			names = found.fresh
+		}
+		for key, info := range names {
+			if _, both := found.cur[key]; fresh && both || !validName(key+info) {
+				continue
+			}
+			msg, ok, err := x.m.Measure(key+info, fresh)
+			if err != nil {
+				return err
+			}
+			if ok {
+				msgs = append(msgs, msg)
+			}
+		}
+	}
+	if len(msgs) == 0 {
+		return nil
+	}
+	if uint64(x.s.next)+uint64(len(msgs)) > uidMax {
+		return errFull
+	}
+	slices.SortFunc(msgs, maildir.ByTime)
+	if err := x.syncDirs(); err != nil {
+		return err
+	}
+	saved := uint32(time.Now().Unix())
+	for _, f := range msgs {
+		hash := sha256.Sum256([]byte(f.Key()))
+		m := Message{UID: x.s.next, Flags: nameFlags(f.Name), New: f.New, Size: f.Size, Wire: f.Wire, Date: f.MTime.UnixNano(),
+			Saved: saved, EmailID: binary.LittleEndian.Uint64(hash[:]), Name: f.Name}
+		if err := x.put(record{kind: kindAdd, msg: m}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *Index) syncDirs() error {
+	for _, fresh := range []bool{true, false} {
+		if err := unix.Fsync(x.m.Dir(fresh)); err != nil {
+			return fmt.Errorf("sync new/ or cur/: %w", err)
+		}
+	}
+	return nil
+}
+
+// flush renames files, of messages from this UID on, whose names do not yet say
+// what the index does; next is where it has come to, 0 at the end. A file that
+// cannot be renamed keeps its name: the index has its flags.
+func (x *Index) flush(from UID) (next UID, err error) {
+	var uids []UID
+	for i := x.s.at(from); i < len(x.s.msgs); i++ {
+		if !x.s.msgs[i].dirty() {
+			continue
+		}
+		if len(uids) == flushMax {
+			next = x.s.msgs[i].UID
+			break
+		}
+		uids = append(uids, x.s.msgs[i].UID)
+	}
+	return next, x.rename(uids)
+}
+
+// rename gives the files of the messages the names they should have, and records
+// what new/ and cur/ look like then, so that this causes no scan.
+func (x *Index) rename(uids []UID) error {
+	base, err := x.steady()
+	if err != nil {
+		return err
+	}
+	touched := false
+	for _, uid := range uids {
+		i := x.s.at(uid)
+		if i == len(x.s.msgs) || x.s.msgs[i].UID != uid {
+			continue
+		}
+		m := x.s.msgs[i]
+		to := flagName(m.Name, m.Flags)
+		if !m.New && to == m.Name {
+			continue
+		}
+		touched = true
+		err := x.m.Rename(m.Name, m.New, to)
+		if errors.Is(err, unix.ENOENT) {
+			base.fresh, base.cur = 0, 0 // another program was faster
+		}
+		if err != nil {
+			continue
+		}
+		if err := x.put(record{kind: kindName, msg: Message{UID: uid, Name: to}}); err != nil {
+			return err
+		}
+	}
+	if !touched {
+		return nil
+	}
+	return x.touched(base)
+}
+
+// steady is what is recorded of the folders, with 0 for one that is not so any more.
+func (x *Index) steady() (dirState, error) {
+	base := x.s.dirs
+	now, err := x.mtimes()
+	if base.fresh != now.fresh {
+		base.fresh = 0
+	}
+	if base.cur != now.cur {
+		base.cur = 0
+	}
+	return base, err
+}
+
+// touched records the folders after changes of our own; those that were not as
+// recorded before them are still to be read. Another program's change amid ours
+// would not show, so both are read again some time later.
+func (x *Index) touched(base dirState) error {
+	d, err := x.mtimes()
+	if err != nil {
+		return err
+	}
+	if base.fresh == 0 {
+		d.fresh = 0
+	}
+	if base.cur == 0 {
+		d.cur = 0
+	}
+	d.recheck = time.Now().Add(x.opt.Recheck).UnixNano()
+	if base.recheck != 0 {
+		d.recheck = min(d.recheck, base.recheck)
+	}
+	return x.put(record{kind: kindDirState, dirs: d})
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: ISC
+
+package index
+
+import "sort"
+
+// EventKind says what has happened to a message.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	Added    EventKind = iota + 1
+	Changed            // flags or keywords
+	Expunged           // Seq is its number at that moment; those after it move up
+	Reset              // the folder has a new UIDVALIDITY: nothing that was known holds
+)
+
+// Event is a change between what a View showed and what it shows.
+type Event struct {
+	Kind EventKind
+	Seq  int // the message's sequence number, from 1
+	Msg  Message
+}
+
+// View is a folder as one session sees it: it changes by Update alone, so that
+// sequence numbers stand until the client is told. It is one goroutine's.
+type View struct {
+	x        *Index
+	msgs     []Message // shared with x.s; not to be changed
+	held     bool      // shows messages that are gone
+	valid    uint32
+	next     UID
+	modseq   uint64
+	box      [16]byte
+	keywords []string
+}
+
+// View is the folder as x knows it now.
+func (x *Index) View() *View {
+	v := &View{x: x}
+	v.Update(true)
+	return v
+}
+
+// Update brings the view up to what the last Sync, or other call, of its Index
+// learnt, and tells what has changed: what was expunged first, in ascending order,
+// then changes, then additions. Where the client may not be told of expunges now
+// (RFC 3501 §7.4.1), those messages stay in the view until it may.
+func (v *View) Update(expunges bool) []Event {
+	x := v.x
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.s
+	if s == nil || v.valid == s.valid && v.modseq == s.modseq && !(v.held && expunges) {
+		return nil
+	}
+	var events []Event
+	if v.valid != s.valid {
+		if v.valid != 0 {
+			events = []Event{{Kind: Reset}}
+		}
+		v.held = false
+	} else {
+		events = v.diff(s, expunges)
+	}
+	v.valid, v.next, v.modseq, v.box, v.keywords = s.valid, s.next, s.modseq, s.box, s.keywords
+	if !v.held {
+		v.msgs, s.shared = s.msgs, true
+	}
+	return events
+}
+
+// diff compares; where messages are held it makes v.msgs, else s.msgs is that.
+func (v *View) diff(s *state, expunges bool) []Event {
+	var gone, rest []Event
+	var msgs []Message
+	v.held = false
+	j, seq := 0, 1
+	for i := range v.msgs {
+		old := &v.msgs[i]
+		if j == len(s.msgs) || s.msgs[j].UID != old.UID { // both ascend, and what comes has greater UIDs
+			if expunges {
+				gone = append(gone, Event{Expunged, seq, *old})
+				continue
+			}
+			v.held = true
+			msgs = append(msgs, *old)
+			seq++
+			continue
+		}
+		now := &s.msgs[j]
+		if now.ModSeq != old.ModSeq {
+			rest = append(rest, Event{Changed, seq, *now})
+		}
+		msgs = append(msgs, *now)
+		j++
+		seq++
+	}
+	for ; j < len(s.msgs); j++ {
+		rest = append(rest, Event{Added, seq, s.msgs[j]})
+		msgs = append(msgs, s.msgs[j])
+		seq++
+	}
+	v.msgs = msgs
+	return append(gone, rest...)
+}
+
+// Len is the number of messages.
+func (v *View) Len() int { return len(v.msgs) }
+
+// Message is the one with this sequence number, from 1 to Len.
+func (v *View) Message(seq int) *Message { return &v.msgs[seq-1] }
+
+// Seq is the sequence number of the message with this UID, or of the first with a
+// greater one (Len+1 where there is none); ok tells which.
+func (v *View) Seq(uid UID) (seq int, ok bool) {
+	i := sort.Search(len(v.msgs), func(i int) bool { return v.msgs[i].UID >= uid })
+	return i + 1, i < len(v.msgs) && v.msgs[i].UID == uid
+}
+
+// UIDValidity, UIDNext, HighestModSeq and MailboxID are the folder's.
+func (v *View) UIDValidity() uint32   { return v.valid }
+func (v *View) UIDNext() UID          { return v.next }
+func (v *View) HighestModSeq() uint64 { return v.modseq }
+func (v *View) MailboxID() [16]byte   { return v.box }
+
+// Keywords is the names of the folder's keywords; bit n of Message.Keywords is
+// the n-th.
+func (v *View) Keywords() []string { return v.keywords }
+
+// Vanished is the UIDs expunged after modseq, in order (RFC 7162 §3.2.10); known
+// is false where they are not remembered from so long ago, so that every UID the
+// folder does not have counts.
+func (x *Index) Vanished(modseq uint64) (uids []Range, known bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.s == nil || modseq < x.s.horizon {
+		return nil, false
+	}
+	for i := len(x.s.expunged) - 1; i >= 0 && x.s.expunged[i].modseq > modseq; i-- {
+		uids = append(uids, x.s.expunged[i].Range)
+	}
+	return join(uids), true
+}
+
+// join orders ranges and makes one of those that touch.
+func join(rs []Range) (out []Range) {
+	sort.Slice(rs, func(i, j int) bool { return rs[i].Lo < rs[j].Lo })
+	for _, r := range rs {
+		if n := len(out); n > 0 && r.Lo <= out[n-1].Hi+1 {
+			out[n-1].Hi = max(out[n-1].Hi, r.Hi)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}

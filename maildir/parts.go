@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: ISC
+
+package maildir
+
+// What a store beside the Maildir needs, such as an index.
+
+// Dir is the descriptor of new/ (fresh) or cur/; it stays m's own.
+func (m *Maildir) Dir(fresh bool) int { return m.dir(fresh) }
+
+// Names lists new/ (fresh) or cur/: of each name that begins with no dot the key
+// that stays, and what follows it. What is there need not be a message.
+func (m *Maildir) Names(fresh bool) (map[string]string, error) { return readKeys(m.dir(fresh)) }
+
+// Measure looks at one file of new/ (fresh) or cur/, as Scan does; ok is false
+// for what is no message or is gone.
+func (m *Maildir) Measure(name string, fresh bool) (msg Message, ok bool, err error) {
+	key, _ := splitInfo(name)
+	return m.measure(key, place{fresh, name[len(key):]})
+}
+
+// ByTime orders messages as Scan does: by the time of their delivery, then name.
+func ByTime(a, b Message) int { return byTime(a, b) }
+
+// Rename moves a file of new/ (fresh) or cur/ to the name to in cur/, where it
+// overwrites none.
+func (m *Maildir) Rename(name string, fresh bool, to string) error {
+	return rename(m.dir(fresh), name, m.cur, to)
+}
