@@ -40,7 +40,7 @@ func check(t testing.TB, p *Part, msg string) {
 		t.Errorf("all fields are %d bytes; want %d", got, p.HeaderSize)
 	}
 	for name, text := range Each([]byte(msg[:p.Body])) {
-		if name == "" || strings.ContainsAny(name+text, "\n\x00") {
+		if name == "" || strings.Contains(name, "\n") || strings.ContainsAny(text, "\r\n\x00") {
 			t.Errorf("field %q: %q", name, text)
 		}
 	}
