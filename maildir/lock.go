@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile is only an object to lock. Its byte 0 is kept for an index, its byte 1
-// is a POP3 session's. Other programs pass over it: it is in no folder of mail.
+// lockFile is an object to lock: its byte 0 is the index's, which also writes to
+// it (maildir-index(5)), its byte 1 a POP3 session's. Other programs pass over it:
+// it is in no folder of mail.
 const lockFile = "qx.lock"
 
 const sessionByte = 1

@@ -197,7 +197,7 @@ func TestKill(t *testing.T) {
 	opt := Options{Recheck: time.Millisecond, logMin: 3000}
 	x := open(t, openBox(t, dir), opt)
 	r := rand.New(rand.NewPCG(1, 2))
-	kills, end := 0, time.Now().Add(20*time.Second)
+	kills, end := 0, time.Now().Add(8*time.Second)
 	for ; kills < 220 && time.Now().Before(end); kills++ {
 		c.run(t, dir, time.Duration(r.IntN(12_000))*time.Microsecond)
 		if len(c.errors) > 0 {
@@ -208,6 +208,9 @@ func TestKill(t *testing.T) {
 		}
 	}
 	c.check(t, x, l)
+	if logs, _ := filepath.Glob(filepath.Join(dir, logPrefix+"*")); len(logs) > 2 {
+		t.Errorf("left behind: %v", logs)
+	}
 	t.Logf("%d kills, %d added, %d expunged, generation %d", kills, len(c.added), len(c.ended), x.s.gen)
 	if len(c.added) < kills/4 || len(c.ended) == 0 {
 		t.Errorf("%d kills, %d added, %d expunged; the test proves little", kills, len(c.added), len(c.ended))

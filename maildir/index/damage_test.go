@@ -103,6 +103,9 @@ func TestDamage(t *testing.T) {
 	want(t, "whole: kept", kept, 1)
 	for name, b := range whole {
 		for i := range b {
+			if i%3 > 0 && (name == lockFile || name == validFile) { // which cost nothing, mostly
+				continue
+			}
 			restore(t, dir, whole)
 			os.WriteFile(filepath.Join(dir, name), b[:i], 0o600)
 			check(fmt.Sprintf("%s cut at %d", name, i))

@@ -349,8 +349,10 @@ func (x *Index) rotate() error {
 	if st, err := was.Stat(); err == nil {
 		was.WriteAt(end, st.Size()) // for those who watch it; nobody needs it
 	}
-	if err := unix.Unlinkat(x.m.Fd(), old, 0); err != nil && err != unix.ENOENT {
-		return &fs.PathError{Op: "delete", Path: old, Err: err}
+	for _, name := range []string{old, logName(s.gen - 2)} { // the latter where a crash kept it
+		if err := unix.Unlinkat(x.m.Fd(), name, 0); err != nil && err != unix.ENOENT {
+			return &fs.PathError{Op: "delete", Path: name, Err: err}
+		}
 	}
 	return nil
 }

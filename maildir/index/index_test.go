@@ -234,25 +234,76 @@ func TestFlush(t *testing.T) {
 	want(t, "events of the other", brief(v.Update(true)), "[]")
 }
 
-// TestOwnAmidForeign: a foreign change at about the time of our own is seen, at
-// the latest at the recheck.
+// TestOwnAmidForeign: foreign changes at about the time of our own are seen: those
+// before it at once, whenever the recheck is, and those amid it at the recheck.
 func TestOwnAmidForeign(t *testing.T) {
-	m, dir := newBox(t, 3)
-	x := open(t, m, Options{Recheck: 30 * time.Millisecond})
+	for _, recheck := range []time.Duration{30 * time.Millisecond, time.Hour} {
+		m, dir := newBox(t, 3)
+		x := open(t, m, Options{Recheck: recheck})
+		time.Sleep(2 * tick)
+		takeIn(t, x)
+		err := x.update(func() error {
+			os.Rename(dir+"/cur/1700000001.m001:2,", dir+"/cur/1700000001.m001:2,S")
+			os.Remove(dir + "/cur/1700000002.m002:2,")
+			drop(t, dir, "new/1700000009.n")
+			_, err := x.store([]UID{1}, Store{Op: Add, Flags: Flagged})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * tick)
+		takeIn(t, x)
+		want(t, fmt.Sprint("messages with recheck after ", recheck), show(x.View()), "[1 m000 100 2 m001 1 4 n 0]")
+	}
+}
+
+// TestRecheck: the folders are read again some time after changes of our own.
+func TestRecheck(t *testing.T) {
+	m, _ := newBox(t, 3)
+	x := open(t, m, Options{Recheck: 10 * time.Millisecond})
 	time.Sleep(2 * tick)
 	takeIn(t, x)
-	err := x.update(func() error {
-		os.Rename(dir+"/cur/1700000001.m001:2,", dir+"/cur/1700000001.m001:2,S")
-		os.Remove(dir + "/cur/1700000002.m002:2,")
-		_, err := x.store([]UID{1}, Store{Op: Add, Flags: Flagged})
-		return err
-	})
-	if err != nil {
+	if _, err := x.Store([]UID{1}, Store{Op: Add, Flags: Flagged}); err != nil {
 		t.Fatal(err)
 	}
+	scans := x.Stats().Scans
 	time.Sleep(2 * tick)
 	takeIn(t, x)
-	want(t, "messages", show(x.View()), "[1 m000 100 2 m001 1]")
+	want(t, "scans", x.Stats().Scans-scans, 2)
+	takeIn(t, x)
+	want(t, "scans, once more", x.Stats().Scans-scans, 2)
+}
+
+// TestExpungeFails: what cannot be deleted stays, with its UID.
+func TestExpungeFails(t *testing.T) {
+	m, dir := newBox(t, 2)
+	x := open(t, m, Options{})
+	file := dir + "/cur/1700000000.m000:2,"
+	os.Remove(file)
+	os.Mkdir(file, 0o700)
+	for _, uids := range [][]UID{{1}, {1, 2}} {
+		if err := x.Expunge(uids); err == nil {
+			t.Errorf("expunge of %v, of which 1 is a folder: no error", uids)
+		}
+	}
+	want(t, "messages", show(x.View()), "[1 m000 0]")
+	if err := x.Sync(); err != nil {
+		t.Errorf("then: %v", err)
+	}
+	var kinds []kind
+	log, _ := os.ReadFile(filepath.Join(dir, logName(x.s.gen)))
+	for b := log; len(b) > 0; {
+		rec, n := nextRecord(b)
+		if n == 0 {
+			t.Fatal("bad record in the log")
+		}
+		if rec.kind == kindIntent || rec.kind == kindExpunge {
+			kinds = append(kinds, rec.kind)
+		}
+		b = b[n:]
+	}
+	want(t, "intents and expunges in the log", kinds, []kind{kindIntent, kindIntent, kindIntent, kindExpunge})
 }
 
 func TestExpunge(t *testing.T) {
