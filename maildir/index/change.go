@@ -124,10 +124,7 @@ func (x *Index) Expunge(uids []UID) error {
 			}
 		}
 		for part := range slices.Chunk(Ranges(there), rangesMax) {
-			if err := x.put(record{kind: kindIntent, uids: part}); err != nil {
-				return err
-			}
-			if err := x.commit(); err != nil {
+			if err := x.intend(part); err != nil {
 				return err
 			}
 			if err := x.finish(); err != nil {
@@ -136,6 +133,14 @@ func (x *Index) Expunge(uids []UID) error {
 		}
 		return nil
 	})
+}
+
+// intend has it on disk that the messages are about to be expunged.
+func (x *Index) intend(uids []Range) error {
+	if err := x.put(record{kind: kindIntent, uids: uids}); err != nil {
+		return err
+	}
+	return x.commit()
 }
 
 // finish deletes the files of the messages that are about to be expunged, and

@@ -208,7 +208,7 @@ func TestKill(t *testing.T) {
 		}
 	}
 	c.check(t, x, l)
-	if logs, _ := filepath.Glob(filepath.Join(dir, logPrefix+"*")); len(logs) > 2 {
+	if logs, _ := filepath.Glob(filepath.Join(dir, logPrefix+"*")); len(logs) > logsBack {
 		t.Errorf("left behind: %v", logs)
 	}
 	t.Logf("%d kills, %d added, %d expunged, generation %d", kills, len(c.added), len(c.ended), x.s.gen)

@@ -34,6 +34,7 @@ const (
 	fileMax  = 8 << 30 // bytes of a file that is read
 	markSize = 24      // bytes of the mark in qx.lock
 	logMin   = 64 << 10
+	logsBack = 16 // generations whose logs are deleted
 )
 
 // ErrBusy says that others kept the index locked for too long.

@@ -337,7 +337,7 @@ func (x *Index) write(s *state) error {
 
 // rotate makes a new snapshot of the state, which is committed, and an empty log.
 func (x *Index) rotate() error {
-	s, old := x.s, logName(x.s.gen)
+	s := x.s
 	end := appendRecord(nil, &record{kind: kindRotate, gen: s.gen + 1})
 	was := x.log
 	x.log = nil // write closes x's
@@ -349,7 +349,8 @@ func (x *Index) rotate() error {
 	if st, err := was.Stat(); err == nil {
 		was.WriteAt(end, st.Size()) // for those who watch it; nobody needs it
 	}
-	for _, name := range []string{old, logName(s.gen - 2)} { // the latter where a crash kept it
+	for back := uint64(1); back <= logsBack && back < s.gen; back++ { // more than one where crashes kept them
+		name := logName(s.gen - back)
 		if err := unix.Unlinkat(x.m.Fd(), name, 0); err != nil && err != unix.ENOENT {
 			return &fs.PathError{Op: "delete", Path: name, Err: err}
 		}
