@@ -197,8 +197,11 @@ func TestKill(t *testing.T) {
 	opt := Options{Recheck: time.Millisecond, logMin: 3000}
 	x := open(t, openBox(t, dir), opt)
 	r := rand.New(rand.NewPCG(1, 2))
-	kills, end := 0, time.Now().Add(8*time.Second)
-	for ; kills < 220 && time.Now().Before(end); kills++ {
+	kills, begun := 0, time.Now()
+	// On a busy machine children are killed before they have done much: then more
+	// of them are.
+	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 }
+	for ; kills < 220 && time.Since(begun) < 8*time.Second || !enough() && time.Since(begun) < time.Minute; kills++ {
 		c.run(t, dir, time.Duration(r.IntN(12_000))*time.Microsecond)
 		if len(c.errors) > 0 {
 			t.Fatalf("after %d kills: %v", kills, c.errors)
@@ -212,7 +215,7 @@ func TestKill(t *testing.T) {
 		t.Errorf("left behind: %v", logs)
 	}
 	t.Logf("%d kills, %d added, %d expunged, generation %d", kills, len(c.added), len(c.ended), x.s.gen)
-	if len(c.added) < kills/4 || len(c.ended) == 0 {
+	if !enough() {
 		t.Errorf("%d kills, %d added, %d expunged; the test proves little", kills, len(c.added), len(c.ended))
 	}
 }
