@@ -117,7 +117,11 @@ func openMode(dir int, name string, flags, mode, resolve uint64) (int, error) {
 	how := &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
 	for {
 		fd, err := unix.Openat2(dir, name, how)
-		if err != unix.EINTR && err != unix.EAGAIN { // EAGAIN: a rename raced with ".."
+		switch {
+		case err == unix.EINTR || err == unix.EAGAIN: // the latter: a rename raced with ".."
+		case err == unix.EXDEV && resolve == inside && !strings.Contains(name, "/"):
+			return -1, unix.ENOENT // it was moved to another folder while it was opened
+		default:
 			return fd, err
 		}
 	}
