@@ -142,10 +142,18 @@ func fsync(fd int) error { return retry(func() error { return unix.Fsync(fd) }) 
 
 var errNotRegular = errors.New("not a regular file")
 
-// readFile opens a message for reading: a regular file and nothing else, without
-// waiting for the other end of a fifo.
-func readFile(dir int, name string) (*os.File, error) {
-	fd, err := openat2(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, inside)
+// readFile opens a message for reading.
+func readFile(dir int, name string) (*os.File, error) { return OpenRegular(dir, name, unix.O_RDONLY) }
+
+// OpenRegular opens a name in the folder that is descriptor dir: a regular file
+// and nothing else, by no link, without waiting for the other end of a fifo. One
+// that it creates is its owner's alone.
+func OpenRegular(dir int, name string, flags int) (*os.File, error) {
+	mode := uint64(0)
+	if flags&unix.O_CREAT != 0 {
+		mode = 0o600
+	}
+	fd, err := openMode(dir, name, uint64(flags|unix.O_NOFOLLOW|unix.O_NONBLOCK), mode, inside)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}

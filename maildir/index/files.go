@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"quill/maildir"
 )
 
 // The files of an index (maildir-index(5)).
@@ -39,34 +41,6 @@ const (
 
 // ErrBusy says that others kept the index locked for too long.
 var ErrBusy = errors.New("mailbox index is locked by others")
-
-// openAt opens a regular file of the folder and nothing else.
-func openAt(dir int, name string, flags int) (*os.File, error) {
-	how := &unix.OpenHow{Flags: uint64(flags | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC),
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-	if flags&unix.O_CREAT != 0 {
-		how.Mode = 0o600
-	}
-	fd, err := unix.Openat2(dir, name, how)
-	for err == unix.EINTR || err == unix.EAGAIN {
-		fd, err = unix.Openat2(dir, name, how)
-	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = errors.New("not a regular file")
-	}
-	if err == nil {
-		err = unix.SetNonblock(fd, false)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	return os.NewFile(uintptr(fd), name), nil
-}
 
 // readFrom is all of the file after off.
 func readFrom(f *os.File, off int64) ([]byte, error) {
@@ -118,7 +92,7 @@ func lockIn(f *os.File, dir int, at int64, wait time.Duration) (*os.File, error)
 	for {
 		if f == nil {
 			var err error
-			if f, err = openAt(dir, lockFile, unix.O_RDWR|unix.O_CREAT); err != nil {
+			if f, err = maildir.OpenRegular(dir, lockFile, unix.O_RDWR|unix.O_CREAT); err != nil {
 				return nil, err
 			}
 		}
@@ -171,7 +145,7 @@ func nextValidity(root int, wait time.Duration) (uint32, error) {
 		return 0, err
 	}
 	last := int64(0)
-	f, err := openAt(root, validFile, unix.O_RDONLY)
+	f, err := maildir.OpenRegular(root, validFile, unix.O_RDONLY)
 	if err == nil {
 		b := make([]byte, 8)
 		n, _ := io.ReadFull(f, b)
@@ -203,7 +177,7 @@ func create(dir int, name string, data []byte) error {
 	if err := unix.Unlinkat(dir, name, 0); err != nil && err != unix.ENOENT {
 		return &fs.PathError{Op: "delete", Path: name, Err: err}
 	}
-	f, err := openAt(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	f, err := maildir.OpenRegular(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
 	if err != nil {
 		return err
 	}

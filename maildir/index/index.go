@@ -212,7 +212,7 @@ func (x *Index) reread() error {
 // load reads the snapshot and opens its log.
 func (x *Index) load() error {
 	x.drop()
-	f, err := openAt(x.m.Fd(), snapFile, unix.O_RDONLY)
+	f, err := maildir.OpenRegular(x.m.Fd(), snapFile, unix.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (x *Index) load() error {
 	if err != nil {
 		return err
 	}
-	if x.log, err = openAt(x.m.Fd(), logName(s.gen), unix.O_RDWR); err != nil {
+	if x.log, err = maildir.OpenRegular(x.m.Fd(), logName(s.gen), unix.O_RDWR); err != nil {
 		return err
 	}
 	x.s, x.size = s, int64(len(b))
@@ -313,7 +313,7 @@ func (x *Index) write(s *state) error {
 	if err := create(dir, logName(s.gen), head); err != nil {
 		return err
 	}
-	log, err := openAt(dir, logName(s.gen), unix.O_RDWR)
+	log, err := maildir.OpenRegular(dir, logName(s.gen), unix.O_RDWR)
 	if err != nil {
 		return err
 	}
