@@ -67,17 +67,11 @@ func (s *store) first() { s.use(func(*cdb.Map, uint32) {}) }
 // once, that they cannot be read; also where data.cdb is cut short under us.
 func (s *store) use(fn func(*cdb.Map, uint32)) (err error) {
 	defer func() {
-		switch r := recover(); r.(type) {
-		case nil:
-		case interface{ Addr() uintptr }: // runtime/debug.SetPanicOnFault
-			err = cdb.ErrCorrupt
-		default:
-			panic(r)
-		}
 		if err != nil {
 			s.trouble(err)
 		}
 	}()
+	defer cdb.Faulted(func() { err = cdb.ErrCorrupt })
 	call := func(m *cdb.Map) error {
 		fn(m, s.serial.Load())
 		return nil

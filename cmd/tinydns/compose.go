@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"quill/internal/cdb"
 	"quill/internal/dnsanswer"
 	"quill/internal/dnsrate"
 	"quill/internal/dnswire"
@@ -27,7 +28,7 @@ func newEngine(c *config) *engine {
 
 // compose has the answer made; SERVFAIL where data.cdb was cut short under us.
 func (e *engine) compose(d *dnsanswer.Data, out, packet []byte, from netip.Addr, tcp bool, now time.Time, q *dnswire.Query) (said []byte, status dnsanswer.Status) {
-	defer recovered(func() {
+	defer cdb.Faulted(func() {
 		if said, status = out, '-'; !e.config.DJB {
 			said = dnsanswer.Failure(out, q)
 		}
@@ -37,7 +38,7 @@ func (e *engine) compose(d *dnsanswer.Data, out, packet []byte, from netip.Addr,
 
 // warm looks ahead at questions.
 func (e *engine) warm(d *dnsanswer.Data, n int, packet func(i int) []byte) {
-	defer recovered(func() {}) // the answers will meet it too
+	defer cdb.Faulted(func() {}) // the answers will meet it too
 	e.composer.Warm(d, n, packet)
 }
 

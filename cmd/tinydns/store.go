@@ -169,21 +169,9 @@ func (r *reader) give() { r.using.Store(nil) }
 // open reads through m; a file that is cut short meanwhile is an error.
 func open(m *cdb.Map) (data *dnsanswer.Data, err error) {
 	debug.SetPanicOnFault(true)
-	defer recovered(func() { err = cdb.ErrCorrupt })
+	defer cdb.Faulted(func() { err = cdb.ErrCorrupt })
 	if err := m.Whole(); err != nil {
 		return nil, err
 	}
 	return dnsanswer.Open(m)
-}
-
-// recovered, deferred, calls fn where the file under a map was cut short and
-// reading it faulted. Other panics go on.
-func recovered(fn func()) {
-	switch r := recover(); r.(type) {
-	case nil:
-	case interface{ Addr() uintptr }: // runtime/debug.SetPanicOnFault
-		fn()
-	default:
-		panic(r)
-	}
 }

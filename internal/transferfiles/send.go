@@ -31,15 +31,7 @@ func Use(fn func(*cdb.Map) error) error {
 // short meanwhile, the error is cdb.ErrCorrupt.
 func Guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		switch r := recover(); r.(type) {
-		case nil:
-		case interface{ Addr() uintptr }: // runtime/debug.SetPanicOnFault
-			err = cdb.ErrCorrupt
-		default:
-			panic(r)
-		}
-	}()
+	defer cdb.Faulted(func() { err = cdb.ErrCorrupt })
 	return fn()
 }
 
