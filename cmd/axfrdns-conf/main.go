@@ -14,22 +14,10 @@ func main() {
 // conf makes the folder of arguments acct, logacct, dir, tinydns, ip.
 func conf(args []string) error {
 	acct, logacct, dir, tinydns, ip := args[0], args[1], args[2], args[3], args[4]
-	id, err := dnsconf.Lookup(logacct)
+	f, bin, err := dnsconf.Begin(dir, logacct, tinydns+"/root", ip, "axfrdns")
 	if err != nil {
 		return err
 	}
-	bin, err := dnsconf.Programs("axfrdns")
-	if err != nil {
-		return err
-	}
-	f, err := dnsconf.New(dir)
-	if err != nil {
-		return err
-	}
-	f.Log(logacct, id)
-	f.Mkdir("env")
-	f.Env("ROOT", tinydns+"/root")
-	f.Env("IP", ip)
 	server := `exec tcpserver -vDRHl0 -x tcp.cdb -- "$IP" 53 ` + dnsconf.Quote(bin[0])
 	f.File("run", dnsconf.RunScript(acct, "sh -c "+dnsconf.Quote(server)), dnsconf.Script)
 	f.File("Makefile", "tcp.cdb: tcp\n\ttcprules tcp.cdb tcp.tmp < tcp\n", dnsconf.Plain)

@@ -13,22 +13,10 @@ func main() { dnsconf.Main(prog, "acct logacct /walldns myip", 4, []int{2}, conf
 // conf makes the folder of arguments acct, logacct, dir, ip.
 func conf(args []string) error {
 	acct, logacct, dir, ip := args[0], args[1], args[2], args[3]
-	id, err := dnsconf.Lookup(logacct)
+	f, bin, err := dnsconf.Begin(dir, logacct, dir+"/root", ip, "walldns")
 	if err != nil {
 		return err
 	}
-	bin, err := dnsconf.Programs("walldns")
-	if err != nil {
-		return err
-	}
-	f, err := dnsconf.New(dir)
-	if err != nil {
-		return err
-	}
-	f.Log(logacct, id)
-	f.Mkdir("env")
-	f.Env("ROOT", dir+"/root")
-	f.Env("IP", ip)
 	f.File("run", dnsconf.RunScript(acct, dnsconf.Quote(bin[0])), dnsconf.Script)
 	f.Mkdir("root")
 	return f.Close()

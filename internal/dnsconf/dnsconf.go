@@ -57,6 +57,27 @@ type Folder struct {
 	err  error
 }
 
+// Begin makes the folder of a server at path: the log of the account logacct, and
+// env/ with root and ip, as ROOT and IP. bin is where the programs are that the
+// service runs. Nothing is made where an account or a program is not there.
+func Begin(path, logacct, root, ip string, programs ...string) (f *Folder, bin []string, err error) {
+	id, err := Lookup(logacct)
+	if err != nil {
+		return nil, nil, err
+	}
+	if bin, err = Programs(programs...); err != nil {
+		return nil, nil, err
+	}
+	if f, err = New(path); err != nil {
+		return nil, nil, err
+	}
+	f.Log(logacct, id)
+	f.Mkdir("env")
+	f.Env("ROOT", root)
+	f.Env("IP", ip)
+	return f, bin, nil
+}
+
 // New makes the folder at path, which must not be there yet.
 func New(path string) (*Folder, error) {
 	syscall.Umask(0o022)
