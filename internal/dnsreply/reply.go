@@ -6,11 +6,7 @@
 // packet.
 package dnsreply
 
-import (
-	"encoding/binary"
-
-	"quill/internal/dnswire"
-)
+import "quill/internal/dnswire"
 
 // Status is how a packet was dealt with, as djb's log has it: + answered, - not
 // ours, I not implemented, C other class, / unreadable.
@@ -98,52 +94,24 @@ const questionName = 0xc000 | dnswire.HeaderLen
 func Pointer() []byte { return []byte{questionName >> 8, questionName & 0xff} }
 
 func (m *message) write(out []byte, q *dnswire.Query) []byte {
-	be := binary.BigEndian
-	flags := dnswire.FlagQR | q.Flags&(dnswire.FlagRD|0x7800) | m.flags | uint16(m.rcode&15)
-	question, opt := uint16(0), uint16(0)
+	q.Rcode = m.rcode
+	var w dnswire.Message
+	w.Begin(out, q.ID, dnswire.FlagQR|q.Flags&(dnswire.FlagRD|0x7800)|m.flags|uint16(m.rcode&15))
 	if q.Name != nil {
-		question = 1
+		w.Question(q)
 	}
-	if q.EDNS {
-		opt = 1
-	}
-	for _, n := range []uint16{q.ID, flags, question, uint16(len(m.answers)), uint16(len(m.authority)), opt} {
-		out = be.AppendUint16(out, n)
-	}
-	if question == 1 {
-		out = append(out, q.Name...)
-		out = be.AppendUint16(be.AppendUint16(out, q.Type), q.Class)
-	}
-	for _, section := range [][]Record{m.answers, m.authority} {
-		for _, r := range section {
-			out = be.AppendUint16(out, questionName+uint16(len(q.Name)-len(r.Owner)))
-			out = be.AppendUint16(be.AppendUint16(out, r.Type), dnswire.ClassIN)
-			out = be.AppendUint16(be.AppendUint32(out, r.TTL), uint16(len(r.Data)))
-			out = append(out, r.Data...)
+	w.Count(dnswire.Answers, len(m.answers))
+	w.Count(dnswire.Authority, len(m.authority))
+	for _, records := range [][]Record{m.answers, m.authority} {
+		for _, r := range records {
+			at := w.Start(r.Owner, r.Type, r.TTL)
+			w.Bytes(r.Data)
+			w.Finish(at)
 		}
 	}
 	if q.EDNS {
-		out = m.opt(out, q)
+		w.Count(dnswire.Additional, 1)
+		w.B = (&dnswire.Reply{Ede: m.ede}).Append(w.B, q)
 	}
-	return out
-}
-
-// opt appends our EDNS record, with DO as it came (RFC 3225 §3).
-func (m *message) opt(out []byte, q *dnswire.Query) []byte {
-	be := binary.BigEndian
-	do := uint16(0)
-	if q.DO {
-		do = dnswire.FlagDO
-	}
-	out = append(out, 0)
-	for _, n := range []uint16{dnswire.TypeOPT, dnswire.MaxUDP, uint16(m.rcode>>4) << 8, do} {
-		out = be.AppendUint16(out, n)
-	}
-	if m.ede == dnswire.EdeNone {
-		return be.AppendUint16(out, 0)
-	}
-	for _, n := range []uint16{6, 15, 2, uint16(m.ede)} { // RDLEN, option, its length, code (RFC 8914)
-		out = be.AppendUint16(out, n)
-	}
-	return out
+	return w.B
 }
