@@ -155,6 +155,7 @@ func samples() []record {
 		{kind: kindDirState, dirs: dirState{1, 2, 3}},
 		{kind: kindKeyword, number: 0, keyword: "$Label1"},
 		{kind: kindRotate, gen: 5},
+		{kind: kindEmail, msg: Message{UID: 1, EmailID: 8}},
 	}
 }
 

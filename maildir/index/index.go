@@ -36,18 +36,19 @@ type Stats struct {
 // Index is an open index. Its methods may be called from several goroutines, and
 // any number of Indexes, of any processes, may be open on one Maildir.
 type Index struct {
-	m     *maildir.Maildir
-	opt   Options
-	mu    sync.Mutex
-	lock  *os.File
-	s     *state // nil: to be read
-	snap  identity
-	size  int64 // of the snapshot
-	log   *os.File
-	good  int64  // bytes of the log that s stands for
-	disk  int64  // of these known to be on disk
-	pend  []byte // records that s stands for but the log has not
-	stats Stats
+	m      *maildir.Maildir
+	opt    Options
+	mu     sync.Mutex
+	lock   *os.File
+	s      *state // nil: to be read
+	snap   identity
+	size   int64 // of the snapshot
+	log    *os.File
+	good   int64     // bytes of the log that s stands for
+	disk   int64     // of these known to be on disk
+	pend   []byte    // records that s stands for but the log has not
+	expect *expected // what an AdoptAll is about; else nil
+	stats  Stats
 }
 
 // identity tells whether a file is the one that was read.
@@ -111,9 +112,14 @@ func (x *Index) Sync() error {
 }
 
 // update runs f under the lock on a state that is up to date, and commits.
-func (x *Index) update(f func() error) (err error) {
+func (x *Index) update(f func() error) error { return x.updateFor(nil, f) }
+
+// updateFor is update where these messages are expected.
+func (x *Index) updateFor(e *expected, f func() error) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.expect = e
+	defer func() { x.expect = nil }()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("index of %s: %w", x.m.Path(), err)

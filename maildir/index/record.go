@@ -18,6 +18,7 @@ const (
 	kindDirState                 // new/ and cur/ are known in full
 	kindKeyword                  // a keyword's name
 	kindRotate                   // this log is closed; the next generation follows
+	kindEmail                    // a message has another EMAILID
 	kinds
 )
 
@@ -27,7 +28,7 @@ type record struct {
 	modseq  uint64   // of Add, Flags, Expunge; else 0
 	gen     uint64   // Head, Rotate
 	valid   uint32   // Head: UIDVALIDITY
-	msg     Message  // Add; Name: UID, New, Name; Date: UID, Date
+	msg     Message  // Add; Name: UID, New, Name; Date: UID, Date; Email: UID, EmailID
 	change  change   // Flags
 	uids    []Range  // Flags, Intent, Expunge
 	dirs    dirState // DirState
@@ -84,6 +85,9 @@ func appendPayload(b []byte, r *record) []byte {
 	case kindDate:
 		b = le.AppendUint32(b, uint32(m.UID))
 		b = le.AppendUint64(b, uint64(m.Date))
+	case kindEmail:
+		b = le.AppendUint32(b, uint32(m.UID))
+		b = le.AppendUint64(b, m.EmailID)
 	case kindIntent, kindExpunge:
 		b = putRanges(b, r.uids)
 	case kindDirState:
@@ -188,6 +192,8 @@ func (r *reader) payload(rec *record) {
 		r.name(m)
 	case kindDate:
 		m.UID, m.Date = UID(r.u32()), r.i64()
+	case kindEmail:
+		m.UID, m.EmailID = UID(r.u32()), r.u64()
 	case kindIntent, kindExpunge:
 		rec.uids = r.rest()
 	case kindDirState:

@@ -53,14 +53,8 @@ func (s *state) apply(r *record) error {
 			m.Keywords = m.Keywords&^r.change.kwOff | r.change.kwOn
 			m.ModSeq = r.modseq
 		})
-	case kindName, kindDate:
-		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) {
-			if r.kind == kindDate {
-				m.Date = r.msg.Date
-				return
-			}
-			m.Name, m.New = r.msg.Name, r.msg.New
-		})
+	case kindName, kindDate, kindEmail:
+		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) { r.set(m) })
 	case kindIntent:
 		s.intents = slices.Clone(r.uids)
 	case kindExpunge:
@@ -71,6 +65,18 @@ func (s *state) apply(r *record) error {
 		return s.define(r)
 	}
 	return nil
+}
+
+// set does to a message what a record about one says.
+func (r *record) set(m *Message) {
+	switch r.kind {
+	case kindName:
+		m.Name, m.New = r.msg.Name, r.msg.New
+	case kindDate:
+		m.Date = r.msg.Date
+	case kindEmail:
+		m.EmailID = r.msg.EmailID
+	}
 }
 
 func (s *state) add(r *record) error {
