@@ -54,7 +54,7 @@ func packages(t *testing.T) []pkg {
 var (
 	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsprint", "dnsrate", "dnsrbl", "dnsreply", "dnstransfer", "dnswall",
 		"digest", "dnswire", "dotqmail", "header", "imap", "imapfetch", "imaplogin", "imapsearch", "imapsession", "mailbox", "mime", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
-	stores = []string{"quill/maildir", "quill/maildir/index", "quill/queue"}
+	stores = []string{"quill/maildir", "quill/maildir/folders", "quill/maildir/index", "quill/queue"}
 )
 
 // doors says which packages may import a module of others, and why it is there
