@@ -57,3 +57,6 @@ func toRanges(uids []uint32) (rs []imap.Range) {
 	}
 	return rs
 }
+
+// searchError is how a search that cannot be done is told.
+func searchError(err error) error { return err }
