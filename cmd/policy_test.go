@@ -53,7 +53,7 @@ func packages(t *testing.T) []pkg {
 // one part of Unix each, stores keep files.
 var (
 	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsprint", "dnsrate", "dnsrbl", "dnsreply", "dnstransfer", "dnswall",
-		"digest", "dnswire", "dotqmail", "header", "imap", "imapfetch", "imaplogin", "imapsearch", "imapsession", "mailbox", "mime", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+		"digest", "dnswire", "dotqmail", "header", "imap", "imapfetch", "imaplogin", "imapsearch", "imapsession", "login", "mailbox", "mime", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
 	stores = []string{"quill/maildir", "quill/maildir/index", "quill/queue"}
 )
 
