@@ -20,10 +20,9 @@ import (
 const PlayVariable = "TEST_AS_PROGRAM"
 
 // Main is TestMain of such a program: it plays the program where it is told to,
-// so that tests run it as a process.
+// so that tests run it as a process. What that starts is told so too.
 func Main(m *testing.M, program func()) {
 	if os.Getenv(PlayVariable) != "" {
-		os.Unsetenv(PlayVariable)
 		program()
 	}
 	os.Exit(m.Run())
