@@ -96,23 +96,22 @@ func credentials(c login.Credentials) (*os.File, error) {
 	return r, nil
 }
 
-// spawnForeign runs a checkpassword of others for one login in the resident
+// spawnForeign starts a checkpassword of others for one login in the resident
 // shape: the packet's credentials go to descriptor 3 and not into its
 // environment.
-func (d *Door) spawnForeign(p *chain.Packet) uint32 {
+func (d *Door) spawnForeign(p *chain.Packet) (*chain.Process, error) {
 	var c login.Credentials
 	p.Env = takeSecrets(p.Env, &c)
 	r, err := credentials(c)
 	if err != nil {
-		return chain.Exited(111)
+		return nil, err
 	}
 	defer r.Close()
 	child, err := chain.Spawn(d.Argv, chain.SpawnOptions{Env: os.Environ(), Files: []*os.File{r}}, p)
 	if err != nil {
 		d.logf("%v", err)
-		return chain.Exited(111)
 	}
-	return child.Wait()
+	return child, err
 }
 
 // takeSecrets takes the credentials out of a packet's variables.
