@@ -81,7 +81,7 @@ var testDoors = map[string][]string{
 
 // noNet is the programs that get sockets as descriptors and must not be able to
 // open one by package net.
-var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
+var noNet = []string{"smtpd", "popup", "imapup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
 	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data", "tinydns-edit",
 	"axfrdns", "axfr-get", "axfrdns-conf", "rbldns-data", "tinydns-conf", "rbldns-conf", "walldns-conf",
 	"tinydns-get", "dnstracesort", "random-ip"}
