@@ -155,6 +155,7 @@ func (x *Index) dress(list []Adoption, uids []UID) error {
 				return err
 			}
 		}
+		x.gather(uids[i], a.Digest)
 		if a.Flags != 0 || len(a.Keywords) > 0 {
 			k := fmt.Sprint(a.Flags, a.Keywords)
 			if whom[k] == nil {

@@ -55,6 +55,8 @@ func (s *state) apply(r *record) error {
 		})
 	case kindName, kindDate, kindEmail:
 		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) { r.set(m) })
+	case kindCache:
+		s.place(r.places)
 	case kindIntent:
 		s.intents = slices.Clone(r.uids)
 	case kindExpunge:
@@ -123,6 +125,15 @@ func (s *state) each(uids []Range, f func(*Message)) {
 	for _, r := range uids {
 		for i := s.at(r.Lo); i < len(s.msgs) && s.msgs[i].UID <= r.Hi; i++ {
 			f(&s.msgs[i])
+		}
+	}
+}
+
+func (s *state) place(places []placed) {
+	s.own()
+	for _, p := range places {
+		if i := s.at(p.uid); i < len(s.msgs) && s.msgs[i].UID == p.uid {
+			s.msgs[i].Cache = p.cache
 		}
 	}
 }
