@@ -18,6 +18,7 @@ type box struct {
 	b *folders.Box
 	x *index.Index
 	v *index.View
+	d *index.Digests
 }
 
 // Sync implements mailbox.Mailbox.
@@ -151,10 +152,10 @@ func (b *box) Open(seq int) (mailbox.Content, error) {
 }
 
 // Kept implements mailbox.Source.
-func (b *box) Kept(seq int) []byte { return nil }
+func (b *box) Kept(seq int) []byte { return b.d.Of(b.v.Message(seq).UID) }
 
 // Keep implements mailbox.Source.
-func (b *box) Keep(seq int, digest []byte) {}
+func (b *box) Keep(seq int, digest []byte) { b.x.Keep(b.v.Message(seq).UID, digest) }
 
 // Settle implements mailbox.Mailbox.
 func (b *box) Settle() error { return known(b.x.Settle()) }
@@ -166,4 +167,7 @@ func (b *box) Watch(f func()) (stop func(), err error) {
 }
 
 // Close implements mailbox.Mailbox.
-func (b *box) Close() error { return b.b.Close() }
+func (b *box) Close() error {
+	b.d.Close()
+	return b.b.Close()
+}
