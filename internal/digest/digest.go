@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -129,6 +130,9 @@ func Read(b []byte) (d Digest, err error) {
 			return Digest{}, errNone
 		}
 		*to, b = b[w:w+int(n)], b[w+int(n):]
+	}
+	if n, w := binary.Uvarint(d.wire); w != len(d.wire) || w == 0 || n > math.MaxInt64 {
+		return Digest{}, errNone
 	}
 	return d, nil
 }

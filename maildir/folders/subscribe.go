@@ -59,7 +59,6 @@ func (a *Account) subscribe(name string, on bool) error {
 	if err != nil {
 		return err
 	}
-	was := len(s.lines)
 	is := func(line string) bool {
 		other, ok := a.subscribedName(s.plain(line))
 		return ok && other == name
@@ -69,16 +68,17 @@ func (a *Account) subscribe(name string, on bool) error {
 		return nil
 	case !on:
 		s.lines = slices.DeleteFunc(s.lines, is)
-	case was >= subscribedMax:
+	case len(s.lines) >= subscribedMax:
 		return fmt.Errorf("%w subscriptions: at most %d", ErrMany, subscribedMax)
 	default:
 		s.lines = append(s.lines, s.line(a.opt.Encode(name)))
 	}
-	text := s.head
+	var b strings.Builder
+	b.WriteString(s.head)
 	for _, line := range s.lines {
-		text += line + "\n"
+		b.WriteString(line + "\n")
 	}
-	return replace(a.dir(), subscribedFile, []byte(text))
+	return replace(a.dir(), subscribedFile, []byte(b.String()))
 }
 
 // subscriptions reads the file.
