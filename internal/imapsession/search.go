@@ -3,6 +3,7 @@
 package imapsession
 
 import (
+	"errors"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -24,11 +25,11 @@ func (s *session) doSearch(c *imap.Command) (string, string, error) {
 	}
 	end := time.Now().Add(searchTime)
 	q, err := imapsearch.New(c.Search, imapsearch.Env{
-		Mailbox: s.box,
-		Recent:  func(uid uint32) bool { return inRanges(s.recent, uid) },
-		Saved:   saved,
-		Now:     time.Now(),
-		Stop:    func() bool { return time.Now().After(end) },
+		Box:    s.box,
+		Recent: func(uid uint32) bool { return inRanges(s.recent, uid) },
+		Saved:  saved,
+		Now:    time.Now(),
+		Stop:   func() bool { return time.Now().After(end) },
 	})
 	if err != nil {
 		return "", "", searchError(err)
@@ -58,5 +59,13 @@ func toRanges(uids []uint32) (rs []imap.Range) {
 	return rs
 }
 
-// searchError is how a search that cannot be done is told.
-func searchError(err error) error { return err }
+// searchError is how a search that cannot be done is told (RFC 9051 §7.1).
+func searchError(err error) error {
+	switch {
+	case errors.Is(err, imapsearch.ErrCharset):
+		return no("BADCHARSET ("+imapsearch.Charsets+")", "the charset is not known here")
+	case errors.Is(err, imapsearch.ErrStopped):
+		return no("LIMIT", "the search took too long; ask for less at once")
+	}
+	return err
+}
