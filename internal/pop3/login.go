@@ -146,7 +146,7 @@ func (l *entry) doPass(arg string) string {
 		return "-ERR syntax error"
 	}
 	l.named = false
-	return l.try(login.Credentials{l.user, arg, l.Timestamp})
+	return l.try(login.Credentials{User: l.user, Secret: arg, Timestamp: l.Timestamp})
 }
 
 func (l *entry) doApop(arg string) string {
@@ -159,7 +159,7 @@ func (l *entry) doApop(arg string) string {
 	case l.Timestamp == "":
 		return "-ERR APOP is not offered here"
 	}
-	return l.try(login.Credentials{user, digest, l.Timestamp})
+	return l.try(login.Credentials{User: user, Secret: digest, Timestamp: l.Timestamp})
 }
 
 func cutLast(s string) (before, after string, ok bool) {
