@@ -14,7 +14,7 @@ import (
 	"quill/internal/mailbox/mailboxtest"
 )
 
-// now is 5 March 2024, noon, in a zone an hour east.
+// zone is an hour east.
 var zone = time.FixedZone("", 3600)
 
 func at(month time.Month, day, hour int) time.Time {
@@ -59,7 +59,7 @@ func env(t testing.TB, m *mailboxtest.Mail) Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Env{Box: box, Now: at(3, 5, 12), Zone: zone}
+	return Env{Box: box, Now: now(), Zone: zone}
 }
 
 const multipart = `From: a@example.org
