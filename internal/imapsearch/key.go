@@ -107,6 +107,9 @@ func (s *Search) group(kind kind, keys []imap.Key) node {
 		}
 		n.sub = append(n.sub, sub)
 	}
+	if kind == isAnd && len(n.sub) == 1 {
+		return n.sub[0]
+	}
 	slices.SortStableFunc(n.sub, func(a, b node) int { return int(a.level) - int(b.level) })
 	return n
 }

@@ -211,21 +211,124 @@ func TestGone(t *testing.T) {
 
 var errDisk = errors.New("disk")
 
-// broken is a mailbox none of whose messages can be opened.
-type broken struct{ Mailbox }
+// broken is a mailbox whose messages can be read so far, or with less than 0 not
+// be opened; what their sizes are on the wire it does not know.
+type broken struct {
+	Mailbox
+	to int64
+}
 
-func (broken) Open(int) (mailbox.Content, error) { return nil, errDisk }
+// torn is a message that cannot be read to its end.
+type torn struct {
+	mailbox.Content
+	to int64
+}
 
+func (b broken) Message(seq int, m *mailbox.Message) {
+	b.Mailbox.Message(seq, m)
+	m.Wire = 0
+}
+
+func (b broken) Open(seq int) (mailbox.Content, error) {
+	if b.to < 0 {
+		return nil, errDisk
+	}
+	c, err := b.Mailbox.Open(seq)
+	return torn{c, b.to}, err
+}
+
+func (c torn) ReadAt(b []byte, off int64) (int, error) {
+	if off+int64(len(b)) > c.to && off < c.Size() {
+		return 0, errDisk
+	}
+	return c.Content.ReadAt(b, off)
+}
+
+// TestErrors: a message that cannot be read ends the search, wherever that is.
 func TestErrors(t *testing.T) {
-	e := env(t, mails())
-	e.Box = broken{e.Box}
-	for _, keys := range []string{"BODY x", "TEXT x", "SUBJECT x", "HEADER X-Odd x"} {
-		s, err := New(read(t, "SEARCH "+keys).Search, e)
+	for _, keys := range []string{"BODY x", "TEXT nothing", "SUBJECT x", "HEADER X-Odd x", "LARGER 3", "SENTON 1-Jan-2024", "NOT BODY x", "OR BODY x TEXT y"} {
+		for _, to := range []int64{-1, 0, 300} {
+			m := mailboxtest.New()
+			m.Deliver("INBOX", mailboxtest.Message{Text: multipart})
+			e := env(t, m)
+			e.Box = broken{e.Box, to}
+			s, err := New(read(t, "SEARCH "+keys).Search, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Run(); !errors.Is(err, errDisk) {
+				t.Errorf("SEARCH %s of what cannot be read from byte %d: %v; want that error", keys, to, err)
+			}
+		}
+	}
+}
+
+// TestErrorsLate: so it is where the structure could be read, but not all again.
+func TestErrorsLate(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX", mailboxtest.Message{Text: multipart})
+	for n := range 20 {
+		e := env(t, m)
+		box := &failing{Mailbox: e.Box, left: n}
+		e.Box = box
+		s, err := New(read(t, "SEARCH FROM a@ BODY nothing TEXT nothing").Search, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Run(); !errors.Is(err, errDisk) {
-			t.Errorf("SEARCH %s of what cannot be read: %v; want that error", keys, err)
+		r, err := s.Run()
+		if failed := box.left < 0; failed != errors.Is(err, errDisk) || !failed && r.Count > 0 {
+			t.Errorf("reading fails after %d times: %v (%v)", n, err, failed)
+		}
+	}
+}
+
+// failing is a mailbox that can be read from so many times.
+type failing struct {
+	Mailbox
+	left int
+}
+
+func (f *failing) Open(seq int) (mailbox.Content, error) {
+	c, err := f.Mailbox.Open(seq)
+	return failingContent{c, f}, err
+}
+
+type failingContent struct {
+	mailbox.Content
+	f *failing
+}
+
+func (c failingContent) ReadAt(b []byte, off int64) (int, error) {
+	if c.f.left--; c.f.left < 0 {
+		return 0, errDisk
+	}
+	return c.Content.ReadAt(b, off)
+}
+
+// TestSizeNotKnown: RFC822.SIZE is in the digest where the mailbox does not tell
+// it.
+func TestSizeNotKnown(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX", mailboxtest.Message{Text: "a: b\n\nc\n"}) // 11 bytes with CRLF
+	e := env(t, m)
+	e.Box = broken{e.Box, 1 << 20}
+	for range 2 {
+		for keys, want := range map[string]string{"LARGER 10": "* SEARCH 1\r\n", "LARGER 11": "* SEARCH\r\n", "SMALLER 12": "* SEARCH 1\r\n"} {
+			if _, got := run(t, e, "SEARCH "+keys, false); got != want {
+				t.Errorf("SEARCH %s = %q; want %q", keys, got, want)
+			}
+		}
+	}
+	if m.Opened() != 1 {
+		t.Errorf("opened %d times; want 1, for the digest", m.Opened())
+	}
+}
+
+func TestEmptyMailbox(t *testing.T) {
+	e := env(t, mailboxtest.New())
+	for _, keys := range []string{"ALL", "1:*", "*", "UID *", "$", "BODY x"} {
+		if _, got := run(t, e, "SEARCH "+keys, false); got != "* SEARCH\r\n" {
+			t.Errorf("SEARCH %s of nothing = %q", keys, got)
 		}
 	}
 }
