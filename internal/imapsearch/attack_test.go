@@ -177,6 +177,26 @@ func TestHugeHeader(t *testing.T) {
 	}
 }
 
+// TestNoAllocation: a message costs no allocation.
+func TestNoAllocation(t *testing.T) {
+	allocs := func(n int) float64 {
+		e := Env{Box: newFake(t, n)}
+		c := read(t, "SEARCH OR UNSEEN SEEN SUBJECT x FROM y SENTSINCE 1-Jan-2000 NOT CC z")
+		return testing.AllocsPerRun(3, func() {
+			s, err := New(c.Search, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, err := s.Run(); err != nil || r.Count != 0 {
+				t.Fatal(r, err)
+			}
+		})
+	}
+	if few, many := allocs(1_000), allocs(11_000); many > few+50 {
+		t.Errorf("%v allocations for 1,000 messages, %v for 11,000; want the same", few, many)
+	}
+}
+
 func bench(b *testing.B, keys string) {
 	box := newFake(b, 100_000)
 	box.step = 1

@@ -98,7 +98,7 @@ func mails() *mailboxtest.Mail {
 	m := mailboxtest.New()
 	m.Deliver("INBOX",
 		mailboxtest.Message{Text: "Date: Mon, 4 Mar 2024 23:30:00 -0800\r\nFrom: Netwatcher <netwatcher@testingsmtp.org>\r\nTo: one@example.org\r\nTo: two@example.org\r\n" +
-			"Subject: Hello\r\n\tWorld\r\nX-Odd: something\r\nX-Empty:\r\n\r\nThe quick brown fox\r\njumps\r\n",
+			"Subject: Hello\r\n\tWorld\r\nX-Odd \t: something\r\n continued\r\nno field\r\n: none\r\nX-Empty:\r\n\r\nThe quick brown fox\r\njumps\r\n",
 			Flags: mailbox.Seen | mailbox.Answered, Keywords: []string{"$Work"}, Old: true, Date: at(3, 4, 0)},
 		mailboxtest.Message{Text: "gone\n"},
 		mailboxtest.Message{Text: multipart, Flags: mailbox.Flagged | mailbox.Forwarded, Old: true, Date: at(3, 4, 23)},
@@ -138,7 +138,7 @@ func TestKeys(t *testing.T) {
 		{"YOUNGER 3600", "4"}, {"YOUNGER 3599", ""}, {"OLDER 3600", "1:4"}, {"OLDER 3601", "1:3"}, {"YOUNGER 4294967295", "1:4"}, {"OLDER 4294967295", ""},
 		{"FROM NETWATCHER", "1"}, {`FROM "<netwatcher@"`, "1"}, {"TO two@", "1"}, {"TO one@", "1"}, {"TO three", ""}, {"CC COPY", "3"}, {"BCC hid", "3"},
 		{`SUBJECT "hello world"`, "1"}, {"SUBJECT parts", "2"}, {`SUBJECT ""`, "1:3"}, {`HEADER Sender ""`, "3"}, {"HEADER SENDER S", "3"}, {"FROM hello", ""},
-		{"HEADER x-odd THING", "1"}, {`HEADER X-Odd ""`, "1"}, {`HEADER X-Empty ""`, "1"}, {"HEADER X-Empty a", ""}, {`HEADER X-Part ""`, ""}, {"HEADER X-Od thing", ""},
+		{"HEADER x-odd THING", "1"}, {`HEADER X-Odd ""`, "1"}, {"HEADER X-Odd \"thing continued\"", "1"}, {`HEADER "" none`, ""}, {`HEADER "no field" ""`, ""}, {`HEADER X-Empty ""`, "1"}, {"HEADER X-Empty a", ""}, {`HEADER X-Part ""`, ""}, {"HEADER X-Od thing", ""},
 		{"BODY FOX", "1"}, {"BODY hello", ""}, {"BODY preamble", ""}, {"BODY \"binary words\"", ""}, {"BODY deep", "2"}, {"BODY forwarded", ""}, {"BODY inner", ""}, {`BODY ""`, "1:4"},
 		{"TEXT FOX", "1"}, {"TEXT hello", "1"}, {"TEXT \"subject: hello\"", "1"}, {"TEXT forwarded", "2"}, {"TEXT inner", "2"}, {"TEXT nothing", ""}, {`TEXT ""`, "1:4"},
 		{"CHARSET UTF-8 BODY {8+}\r\nCAFÉ AU", "2"}, {"CHARSET ISO-8859-1 BODY {7+}\r\ncaf\xe9 au", "2"}, {"CHARSET windows-1252 TEXT {4+}\r\nCAF\xc9", "2"}, {"CHARSET ISO-8859-15 TEXT {1+}\r\n\xa4", ""},
