@@ -324,6 +324,23 @@ func TestSizeNotKnown(t *testing.T) {
 	}
 }
 
+// TestBorders: a character that two pieces of a text share is one; where two texts
+// meet there is nothing.
+func TestBorders(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX",
+		mailboxtest.Message{Text: "Subject: a\n\n" + strings.Repeat("x", 32<<10-1) + "à" + strings.Repeat("y", 32<<10-2) + "\n"},
+		mailboxtest.Message{Text: "To: fo\nTo: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nca\n--b\n\nt\n--b--\n"})
+	for keys, want := range map[string]string{
+		"CHARSET UTF-8 BODY {4+}\r\nxÀy": "* SEARCH 1\r\n", "CHARSET UTF-8 TEXT {2+}\r\nÀ": "* SEARCH 1\r\n",
+		"BODY cat": "* SEARCH\r\n", "TEXT cat": "* SEARCH\r\n", "TO fox": "* SEARCH\r\n", "BODY ca BODY t": "* SEARCH 2\r\n",
+	} {
+		if _, got := run(t, env(t, m), "SEARCH "+keys, false); got != want {
+			t.Errorf("SEARCH %s = %q; want %q", keys, got, want)
+		}
+	}
+}
+
 func TestEmptyMailbox(t *testing.T) {
 	e := env(t, mailboxtest.New())
 	for _, keys := range []string{"ALL", "1:*", "*", "UID *", "$", "BODY x"} {
