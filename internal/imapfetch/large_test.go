@@ -125,8 +125,48 @@ func TestBroken(t *testing.T) {
 		t.Fatalf("%d to be sent later, %v", len(f.late), err)
 	}
 	f.cache.open.(*content).ReaderAt = strings.NewReader(msg[:maxHeld])
-	if err := f.send(); !errors.Is(err, errShort) || w.Flush() == nil {
+	if err := f.send(); !errors.Is(err, errShort) || !errors.Is(err, ErrCut) || w.Flush() == nil {
 		t.Errorf("the file was cut: %v", err)
+	}
+	w = imap.NewWriter(gone{})
+	if err := New(w, newBox(msg), items(t, "BODY[]"), Options{Cache: &Cache{}}).Message(1, b.message(1), false); !errors.Is(err, ErrCut) || !errors.Is(err, errGone) {
+		t.Errorf("the client is gone: %v", err)
+	}
+}
+
+// gone is a client that has left.
+type gone struct{}
+
+var errGone = errors.New("client is gone")
+
+func (gone) Write([]byte) (int, error) { return 0, errGone }
+
+// TestManyItems: what a client asks for in one line is not all held, whatever it
+// asks.
+func TestManyItems(t *testing.T) {
+	const count, piece = 150, 10000
+	msg, _, _ := bigMessage(20 << 10)
+	b := newBox("To: " + strings.Repeat("a@b.example,\n ", 800) + "z\n" + msg)
+	for _, item := range []string{"BODY[]", "BINARY[2]", "BODY[HEADER.FIELDS (to)]", "BODY[HEADER.FIELDS.NOT (x-y)]"} {
+		whole := b.get(t, item, &Cache{})
+		var ask, want strings.Builder
+		for i := range count {
+			fmt.Fprintf(&ask, " %s<%d.%d>", item, i, piece)
+			part := whole[i:min(i+piece, len(whole))]
+			fmt.Fprintf(&want, " %s<%d> %s{%d}\r\n%s", item, i, strings.Repeat("~", strings.Count(item, "BINARY")), len(part), part)
+		}
+		var out bytes.Buffer
+		w := imap.NewWriter(&out)
+		f := New(w, b, items(t, "("+ask.String()[1:]+")"), Options{Cache: &Cache{}})
+		if err := f.Message(1, b.message(1), false); err != nil || w.Flush() != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != "* 1 FETCH ("+want.String()[1:]+")\r\n" {
+			t.Errorf("%d of %s: %d bytes; want %d", count, item, len(got), want.Len()+len("* 1 FETCH ()\r"))
+		}
+		if cap(f.line) > 2*maxHeld || cap(f.text) > 2*maxHeld {
+			t.Errorf("%d of %s: %d and %d bytes held", count, item, cap(f.line), cap(f.text))
+		}
 	}
 }
 
