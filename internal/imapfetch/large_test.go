@@ -14,6 +14,7 @@ import (
 
 	"quill/internal/imap"
 	"quill/internal/mailbox"
+	"quill/internal/mime"
 )
 
 // literal takes what a line answers to its one item, which must be a literal,
@@ -257,6 +258,13 @@ func FuzzPartials(f *testing.F) {
 		if item == "BODY[]" {
 			if want := strings.ReplaceAll(crlf(msg), "\x00", "\x80"); whole != want {
 				t.Fatalf("BODY[] of %q = %q; want %q", msg, whole, want)
+			}
+			if got := b.get(t, "BODY[HEADER]", &cache) + b.get(t, "BODY[TEXT]", &cache); got != whole {
+				t.Fatalf("header and text of %q are %q; want %q", msg, got, whole)
+			}
+			p, err := mime.Parse(strings.NewReader(msg))
+			if got := len(b.get(t, "BODY[TEXT]", &cache)); err != nil || int64(got) != p.Size {
+				t.Fatalf("text of %q is %d bytes; want %d", msg, got, p.Size)
 			}
 			if size, err := b.fetch(t, 1, "RFC822.SIZE", &other); err != nil || size != fmt.Sprintf("* 1 FETCH (RFC822.SIZE %d)\r\n", len(whole)) {
 				t.Fatalf("%q of a message of %d bytes", size, len(whole))

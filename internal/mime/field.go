@@ -127,7 +127,8 @@ func (p *parser) endField() {
 	}
 	f := &p.stack[len(p.stack)-1]
 	if p.kept < maxKept { // or else it may be cut off
-		l := &lexer{s: clean(p.value)}
+		l := &p.lex
+		*l = lexer{s: clean(p.value)}
 		p.set(f, p.want, l)
 		p.steps += len(p.value) + l.steps
 		f.seen |= 1 << p.want

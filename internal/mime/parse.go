@@ -40,6 +40,7 @@ type parser struct {
 
 	want  field  // the field being read, if we want it
 	value []byte // and its text so far
+	lex   lexer  // reads it
 
 	parts, addrs, params, kept int
 	steps                      int // work done; tests hold it against the message's length
