@@ -50,8 +50,10 @@ type Index struct {
 	pend   []byte   // records that s stands for but the log has not
 	cache  *os.File // open for writing; nil: not yet
 	kept   gathered
-	dead   bool      // the cache may have more of dead messages than before
-	expect *expected // what an AdoptAll is about; else nil
+	dead   bool           // the cache may have more of dead messages than before
+	views  map[*View]bool // that were not closed
+	pins   map[int64]bool // of theirs
+	expect *expected      // what an AdoptAll is about; else nil
 	stats  Stats
 }
 
@@ -72,10 +74,11 @@ func Open(m *maildir.Maildir, opt Options) (*Index, error) {
 		x.Close()
 		return nil, err
 	}
+	x.sweep()
 	return x, nil
 }
 
-// Close gives the descriptors back; the Maildir stays open.
+// Close gives the descriptors back, and ends all Views; the Maildir stays open.
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -88,6 +91,9 @@ func (x *Index) Close() error {
 		x.cache = nil
 	}
 	if x.lock != nil {
+		x.views = nil
+		x.repin()
+		x.sweep()
 		x.lock.Close()
 		x.lock = nil
 	}
@@ -136,8 +142,7 @@ func (x *Index) updateFor(e *expected, f func() error) (err error) {
 			err = fmt.Errorf("index of %s: %w", x.m.Path(), err)
 		}
 	}()
-	x.lock, err = lockIn(x.lock, x.m.Fd(), indexByte, x.opt.Wait)
-	if err != nil {
+	if err = x.take(x.opt.Wait); err != nil {
 		return err
 	}
 	defer unlockByte(x.lock, indexByte)
@@ -156,6 +161,16 @@ func (x *Index) updateFor(e *expected, f func() error) (err error) {
 	}
 	if len(x.pend) > 0 { // could not be written: the state is not what the files say
 		x.drop()
+	}
+	return err
+}
+
+// take locks the index.
+func (x *Index) take(wait time.Duration) (err error) {
+	was := x.lock
+	if x.lock, err = lockIn(was, x.m.Fd(), indexByte, wait); x.lock != was {
+		x.pins = nil
+		x.repin()
 	}
 	return err
 }
