@@ -61,11 +61,14 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 	}
 	err = x.updateFor(&task{expected: e}, func() error {
 		uids := x.whose(e)
-		for _, seek := range []func() error{func() error { return x.adoptNamed(e, uids) }, x.look} {
-			if !slices.Contains(uids, 0) {
-				break
+		if slices.Contains(uids, 0) {
+			if err := x.adoptNamed(e, uids); err != nil {
+				return err
 			}
-			if err := seek(); err != nil {
+			uids = x.whose(e)
+		}
+		if slices.Contains(uids, 0) && !x.opt.Deliver { // moved, or gone
+			if err := x.look(); err != nil {
 				return err
 			}
 			uids = x.whose(e)

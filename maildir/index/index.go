@@ -29,6 +29,10 @@ type Options struct {
 	Background bool
 	News       func()
 
+	// Deliver is for who only brings messages, by their names: cur/ is not read, and
+	// an index that is damaged, or has to be made, is an error.
+	Deliver bool
+
 	backgroundMin int   // 0: backgroundMin
 	logMin        int64 // bytes of log that are no cause for a new snapshot; 0: logMin
 }
@@ -86,6 +90,11 @@ func Open(m *maildir.Maildir, opt Options) (*Index, error) {
 	}
 	x.sweep()
 	return x, nil
+}
+
+// Exists tells whether the Maildir has an index.
+func Exists(m *maildir.Maildir) bool {
+	return unix.Faccessat(m.Fd(), snapFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
 // Close gives the descriptors back, and ends all Views; the Maildir stays open.
@@ -216,7 +225,9 @@ func (x *Index) logSize() (int64, bool) {
 // refresh reads what is new in the files, ends what a crash cut off, and merges
 // the Maildir.
 func (x *Index) refresh() error {
-	if err := x.reread(); errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+	if err := x.reread(); err != nil && x.opt.Deliver {
+		return err
+	} else if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
 		if err = x.rebuild(); err != nil {
 			return err
 		}
@@ -229,7 +240,7 @@ func (x *Index) refresh() error {
 		}
 	}
 	err := x.merge()
-	if errors.Is(err, errFull) {
+	if errors.Is(err, errFull) && !x.opt.Deliver {
 		if err = x.rebuild(); err == nil {
 			err = x.merge()
 		}

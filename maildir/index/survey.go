@@ -40,7 +40,7 @@ func (x *Index) later() bool {
 	switch {
 	case x.task.force:
 		return false
-	case x.task.expected != nil && len(x.s.msgs) > 0:
+	case x.opt.Deliver, x.task.expected != nil && len(x.s.msgs) > 0:
 		return true
 	case !x.opt.Background || len(x.s.msgs) < x.opt.backgroundMin:
 		return false
