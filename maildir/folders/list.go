@@ -65,24 +65,29 @@ func (a *Account) levels(byName map[string]*Folder, name string) {
 
 // names is the mailboxes but for INBOX, in no order.
 func (a *Account) names() ([]string, error) {
-	all, err := readDir(a.dir())
+	all, err := readEntries(a.dir())
 	if err != nil {
 		return nil, err
 	}
 	names := make([]string, 0, len(all))
-	for _, dirName := range all {
-		if name, ok := a.nameOf(dirName); ok && a.isMaildir(dirName) {
+	for _, e := range all {
+		if !e.IsDir() { // also a link
+			continue
+		}
+		if name, ok := a.nameOf(e.Name()); ok && a.hasMail(e.Name()) {
 			names = append(names, name)
 		}
 	}
 	return names, nil
 }
 
-// isMaildir tells whether a folder of the root is a Maildir. It has no slash.
+// isMaildir tells whether a name in the root is a Maildir, and no link.
 func (a *Account) isMaildir(dirName string) bool {
-	if !isDir(a.dir(), dirName) { // also a link: the path below would follow it
-		return false
-	}
+	return isDir(a.dir(), dirName) && a.hasMail(dirName)
+}
+
+// hasMail tells whether a folder of the root has those of a Maildir.
+func (a *Account) hasMail(dirName string) bool {
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if !isDir(a.dir(), dirName+"/"+sub) {
 			return false
