@@ -85,9 +85,9 @@ func TestCopyGone(t *testing.T) {
 		add(t, a, Inbox, fmt.Sprintf("message %d\n", i), New{})
 	}
 	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
-	names, _ := filepath.Glob(filepath.Join(root, "cur", "*"))
-	must(t, os.Rename(names[0], names[0]+"S"))
-	must(t, os.Remove(names[1]))
+	v := in.Index().View()
+	must(t, os.Rename(filepath.Join(root, "cur", v.Message(1).Name), filepath.Join(root, "cur", v.Message(1).Name+"S")))
+	must(t, os.Remove(filepath.Join(root, "cur", v.Message(2).Name)))
 	c, err := a.Copy(in, []index.UID{1, 2, 3}, to)
 	must(t, err)
 	if !slices.Equal(c.Source, []index.UID{1, 3}) || !slices.Equal(c.Target, []index.UID{1, 2}) {
