@@ -76,6 +76,29 @@ func TestCopyMove(t *testing.T) {
 	}
 }
 
+// TestCopyKeeps: a copy has its message's EMAILID (RFC 8474 §5.1) and digest.
+func TestCopyKeeps(t *testing.T) {
+	a, _ := newAccount(t)
+	must(t, a.Create("To", nil))
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	uid := add(t, a, Inbox, "one\n", New{})
+	want := in.Index().View().Message(1).EmailID
+	in.Index().Keep(uid, []byte("digest"))
+	for _, f := range []func(*Box, []index.UID, *Box) (*Copied, error){a.Copy, a.Move} {
+		c, err := f(in, []index.UID{uid}, to)
+		must(t, err)
+		v, d := to.Index().View(), to.Index().Digests()
+		seq, _ := v.Seq(c.Target[0])
+		if got := v.Message(seq).EmailID; got != want || string(d.Of(c.Target[0])) != "digest" {
+			t.Errorf("EMAILID %x, digest %q", got, d.Of(c.Target[0]))
+		}
+		d.Close()
+	}
+	if v := to.Index().View(); v.Len() != 2 || v.Message(1).Name == v.Message(2).Name {
+		t.Errorf("%d messages", v.Len())
+	}
+}
+
 // TestCopyGone: a message whose file another program has renamed is copied, one
 // that it deleted is passed over.
 func TestCopyGone(t *testing.T) {
