@@ -150,7 +150,8 @@ func (a *Account) fill(tmp string, use []string) error {
 }
 
 // Delete deletes a mailbox and its messages; those below it stay, and it is a
-// level above them then. Sessions that have it open find its messages gone.
+// level above them then. Sessions that have it open get errors that are
+// fs.ErrNotExist.
 func (a *Account) Delete(name string) error {
 	name, err := a.canonical(name)
 	if err != nil {

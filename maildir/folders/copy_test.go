@@ -181,6 +181,9 @@ func TestDeletedTarget(t *testing.T) {
 	if got := show(t, in); len(got) != 1 {
 		t.Errorf("source: %q", got)
 	}
+	if err := to.Index().Sync(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Sync of a deleted mailbox: %v", err)
+	}
 	if _, err := a.NewAppend("To"); !errors.Is(err, ErrNone) {
 		t.Errorf("NewAppend: %v", err)
 	}
