@@ -19,10 +19,7 @@ type Folder struct {
 // names. What lies in the root that is no Maildir, or has no name that a mailbox
 // can have, is not in it.
 func (a *Account) List() ([]Folder, error) {
-	if err := a.settle(); err != nil {
-		return nil, err
-	}
-	names, err := a.names()
+	names, err := a.steady()
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +57,27 @@ func (a *Account) levels(byName map[string]*Folder, name string) {
 		}
 		name = name[:i]
 		folderIn(byName, name).Children = true
+	}
+}
+
+// steady is names while no program of ours changes them.
+func (a *Account) steady() (names []string, err error) {
+	for {
+		if err := a.settle(); err != nil {
+			return nil, err
+		}
+		lock, err := a.root.m.ShareFolders(a.opt.Wait)
+		if err != nil {
+			return nil, err
+		}
+		cut := exists(a.dir(), intentFile) // since settle
+		if !cut {
+			names, err = a.names()
+		}
+		lock.Close()
+		if !cut {
+			return names, err
+		}
 	}
 }
 

@@ -24,9 +24,10 @@ func TestStress(t *testing.T) {
 	for _, name := range names[1:] {
 		must(t, first.Create(name, nil))
 	}
-	must(t, first.Create("R.x", nil))
+	must(t, first.Create("R.x.y", nil))
 	const sessions, rounds = 6, 6
-	errs := make(chan error, sessions+1)
+	errs := make(chan error, sessions+2)
+	third := openAccount(t, root, NewPool("three"))
 	var run sync.WaitGroup
 	for s := range sessions {
 		a := first
@@ -36,6 +37,7 @@ func TestStress(t *testing.T) {
 		run.Go(func() { errs <- session(a, names, s, rounds) })
 	}
 	run.Go(func() { errs <- renames(first, rounds) })
+	run.Go(func() { errs <- lists(third, rounds) })
 	run.Wait()
 	for range cap(errs) {
 		must(t, <-errs)
@@ -103,7 +105,14 @@ func renames(a *Account, rounds int) error {
 		if err := errors.Join(a.Rename("R", "S"), a.Rename("S", "R")); err != nil {
 			return err
 		}
-		if list, err := a.List(); err != nil || len(list) != 6 {
+	}
+	return nil
+}
+
+// lists looks again and again: a tree is here or there, never in part.
+func lists(a *Account, rounds int) error {
+	for range rounds * 10 {
+		if list, err := a.List(); err != nil || len(list) != 7 {
 			return fmt.Errorf("list: %v, %v", list, err)
 		}
 	}
