@@ -45,8 +45,8 @@ func (x *Index) seed(root *maildir.Maildir, gen uint64) (*state, error) {
 	if err != nil || l == nil || files > messagesMax || uint64(l.next)+uint64(files) > uidMax {
 		return nil, err
 	}
-	// No client's modseq of before may be greater, and what was expunged is not known.
-	base := uint64(time.Now().Unix()) << 20
+	// No modseq that a client knows may be greater, and what was expunged is not known.
+	base := uint64(time.Now().UnixMicro())
 	s := &state{gen: gen, valid: l.valid, next: l.next, modseq: base, horizon: base, box: l.box}
 	if s.box == [16]byte{} {
 		random.Fill(s.box[:])

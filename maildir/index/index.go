@@ -60,14 +60,18 @@ type identity struct {
 // Open reads the index of m, which must stay open, makes one where there is none
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
-	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
-	opt.logMin = cmp.Or(opt.logMin, logMin)
-	x := &Index{m: m, opt: opt}
+	x := &Index{m: m, opt: opt.complete()}
 	if err := x.Sync(); err != nil {
 		x.Close()
 		return nil, err
 	}
 	return x, nil
+}
+
+func (opt Options) complete() Options {
+	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
+	opt.logMin = cmp.Or(opt.logMin, logMin)
+	return opt
 }
 
 // Close gives the descriptors back; the Maildir stays open.
@@ -111,7 +115,17 @@ func (x *Index) Sync() error {
 }
 
 // update runs f under the lock on a state that is up to date, and commits.
-func (x *Index) update(f func() error) (err error) {
+func (x *Index) update(f func() error) error {
+	return x.locked(func() error {
+		if err := x.refresh(); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// locked runs f under the lock, and commits.
+func (x *Index) locked(f func() error) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer func() {
@@ -124,9 +138,7 @@ func (x *Index) update(f func() error) (err error) {
 		return err
 	}
 	defer unlockByte(x.lock, indexByte)
-	if err = x.refresh(); err == nil {
-		err = f()
-	}
+	err = f()
 	if cerr := x.commit(); err == nil {
 		err = cerr
 	}
@@ -273,7 +285,10 @@ func (x *Index) replay() error {
 
 // rebuild makes an index anew: the first one as another server left the folder,
 // else an empty one with a new UIDVALIDITY.
-func (x *Index) rebuild() error {
+func (x *Index) rebuild() error { return x.renew(true) }
+
+// renew is rebuild, which takes another server's folder over only where foreign.
+func (x *Index) renew(foreign bool) error {
 	gen := uint64(0)
 	if x.s != nil {
 		gen = x.s.gen
@@ -286,7 +301,11 @@ func (x *Index) rebuild() error {
 	if x.opt.Root != nil {
 		root = x.opt.Root
 	}
-	s, err := x.seed(root, gen)
+	var s *state
+	var err error
+	if foreign {
+		s, err = x.seed(root, gen)
+	}
 	if err == nil && s == nil {
 		s, err = anew(root, gen, x.opt.Wait)
 	}
