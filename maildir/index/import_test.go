@@ -251,9 +251,8 @@ func TestTakeOverMany(t *testing.T) {
 
 // The limits of what others have written, at their edges.
 func TestForeignLimits(t *testing.T) {
-	none := func(string) bool { return false }
-	line := strings.Repeat("x\n", 1<<16)
-	_, err := parseList(&repeat{text: line, left: linesMax/(1<<16) + 1, head: "1 17 9\n"}, none)
+	lines := &repeat{text: strings.Repeat("x\n", 1<<16), left: linesMax/(1<<16) + 1}
+	err := eachLine(lines, listMax, func([]byte, bool) error { return nil })
 	if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "lines") {
 		t.Errorf("more than %d lines: %v", linesMax, err)
 	}
