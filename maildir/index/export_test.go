@@ -3,14 +3,20 @@
 package index
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"quill/maildir"
 )
 
 func exportBox(t *testing.T, dir string) Exported {
@@ -135,9 +141,18 @@ func TestExportThenNew(t *testing.T) {
 	open(t, m, Options{}).Close()
 	exportBox(t, dir)
 	put(t, dir, dovecotList, "broken")
+	old := text(t, dir, exportedFile)
 	v := open(t, openBox(t, dir), Options{}).View()
 	if v.Len() != 1 || v.Message(1).UID != 1 {
 		t.Errorf("a broken list after an export: %d messages", v.Len())
+	}
+	put(t, dir, exportedFile, old) // as after a crash
+	put(t, dir, dovecotList, "1 17 9\n")
+	if err := os.Remove(filepath.Join(dir, snapFile)); err != nil {
+		t.Fatal(err)
+	}
+	if v := open(t, openBox(t, dir), Options{}).View(); v.UIDValidity() == 17 {
+		t.Error("a list from before our index was taken over")
 	}
 }
 
@@ -191,4 +206,61 @@ func TestCheckRebuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("no snapshot", "qx.snap: no such file")
+}
+
+// giverEnv makes the test binary a program that gives a folder back and takes it
+// over, again and again, until it is killed.
+const giverEnv = "QUILL_INDEX_TEST_GIVER"
+
+func giver(dir string) error {
+	m, err := maildir.Open(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	for {
+		if _, err := Export(m, Options{}); err != nil {
+			return err
+		}
+	}
+}
+
+// Whenever an export or the taking over after it is killed, UIDVALIDITY, UIDs,
+// flags and keywords stay.
+func TestExportKilled(t *testing.T) {
+	m, dir := newBox(t, 12)
+	x := open(t, m, Options{})
+	for i, word := range []string{"Foo", "Bar", "Foo"} {
+		if _, err := x.Store([]UID{UID(2 + 3*i), 11}, Store{Op: Add, Flags: Passed, Keywords: []string{word}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.Expunge([]UID{12}); err != nil {
+		t.Fatal(err)
+	}
+	want := sorted(seenBy(x.View()))
+	x.Close()
+	for round := range 20 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), giverEnv+"="+dir, "GOMAXPROCS=1")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		said, err := bufio.NewReader(out).ReadString('\n')
+		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
+		cmd.Process.Kill()
+		cmd.Wait()
+		if said != "ready\n" {
+			t.Fatalf("round %d: the child says %q, %v", round, said, err)
+		}
+		x := open(t, m, Options{})
+		if got := sorted(seenBy(x.View())); got != want {
+			t.Fatalf("round %d:\n%swant\n%s", round, got, want)
+		}
+		x.Close()
+	}
 }

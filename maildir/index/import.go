@@ -36,13 +36,21 @@ func (x *Index) seed(root *maildir.Maildir, gen uint64) (*state, error) {
 	if virgin, err := x.virgin(); err != nil || !virgin {
 		return nil, err
 	}
+	f, err := newestList(x.m.Fd())
+	if err != nil || f == nil {
+		return nil, err
+	}
+	defer f.Close()
 	seen, err := x.scan(true)
 	if err != nil {
 		return nil, err
 	}
-	l, err := x.foreignList(seen.has)
+	l, err := parseList(f, seen.has)
+	if errors.Is(err, errRefused) {
+		return nil, nil
+	}
 	files := len(seen.cur) + len(seen.fresh)
-	if err != nil || l == nil || files > messagesMax || uint64(l.next)+uint64(files) > uidMax {
+	if err != nil || files > messagesMax || uint64(l.next)+uint64(files) > uidMax {
 		return nil, err
 	}
 	// No modseq that a client knows may be greater, and what was expunged is not known.
@@ -69,10 +77,11 @@ func (x *Index) virgin() (bool, error) {
 	if unix.Fstatat(x.m.Fd(), snapFile, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT {
 		return false, nil
 	}
-	if unix.Fstatat(x.m.Fd(), exportedFile, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-		return true, nil
+	mark, marked := readMark(x.lock)
+	if gen, ok := exportedGen(x.m.Fd()); ok {
+		return !marked || mark.gen <= gen, nil // else one that a crash kept from being deleted
 	}
-	if _, ok := readMark(x.lock); ok {
+	if marked {
 		return false, nil
 	}
 	names, err := namesIn(x.m.Fd(), ".", -1)
@@ -86,6 +95,20 @@ func (x *Index) virgin() (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// exportedGen is the generation of the snapshot that was put aside.
+func exportedGen(dir int) (gen uint64, ok bool) {
+	f, err := openForeign(dir, exportedFile)
+	if err != nil || f == nil {
+		return 0, false
+	}
+	defer f.Close()
+	b := make([]byte, snapHead)
+	if _, err := io.ReadFull(f, b); err != nil || sum(b[:snapHead-4]) != binary.LittleEndian.Uint32(b[snapHead-4:]) {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b[16:]), true
 }
 
 // namesIn reads at most n names of a folder; -1: all.
@@ -127,36 +150,30 @@ func openForeign(dir int, name string) (*os.File, error) {
 	return f, err
 }
 
-// foreignList reads the list that was changed last: the server that is not used
-// any more has given UIDs that are not true now. nil: there is none that counts.
-func (x *Index) foreignList(has func(key string) bool) (*list, error) {
-	var newest *os.File
+// newestList is the list that was changed last: the server that is not used any
+// more has given UIDs that are not true now. nil: there is none.
+func newestList(dir int) (newest *os.File, err error) {
 	var mtime time.Time
 	for _, name := range []string{dovecotList, courierList} {
-		f, err := openForeign(x.m.Fd(), name)
-		if err != nil {
+		f, err := openForeign(dir, name)
+		var st fs.FileInfo
+		if err == nil && f != nil {
+			st, err = f.Stat()
+		}
+		switch {
+		case err != nil:
+			f.Close()
+			newest.Close()
 			return nil, err
-		}
-		if f == nil {
-			continue
-		}
-		defer f.Close()
-		st, err := f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		if newest == nil || st.ModTime().After(mtime) {
+		case f == nil:
+		case newest == nil || st.ModTime().After(mtime):
+			newest.Close()
 			newest, mtime = f, st.ModTime()
+		default:
+			f.Close()
 		}
 	}
-	if newest == nil {
-		return nil, nil
-	}
-	l, err := parseList(newest, has)
-	if errors.Is(err, errRefused) {
-		return nil, nil
-	}
-	return l, err
+	return newest, nil
 }
 
 // fill gives the state the messages: those in the list their UIDs, and the others
