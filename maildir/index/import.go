@@ -41,6 +41,11 @@ func (x *Index) seed(root *maildir.Maildir, gen uint64) (*state, error) {
 		return nil, err
 	}
 	defer f.Close()
+	dirs, err := x.mtimes()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
 	seen, err := x.scan(true)
 	if err != nil {
 		return nil, err
@@ -56,6 +61,9 @@ func (x *Index) seed(root *maildir.Maildir, gen uint64) (*state, error) {
 	// No modseq that a client knows may be greater, and what was expunged is not known.
 	base := uint64(time.Now().UnixMicro())
 	s := &state{gen: gen, valid: l.valid, next: l.next, modseq: base, horizon: base, box: l.box}
+	if settled(dirs.fresh, now) && settled(dirs.cur, now) {
+		s.dirs = dirs // else merge looks again
+	}
 	if s.box == [16]byte{} {
 		random.Fill(s.box[:])
 	}
