@@ -193,6 +193,17 @@ func TestTakeOverNewest(t *testing.T) {
 	}
 }
 
+// The greatest UIDVALIDITY and UIDs that are taken over.
+func TestTakeOverGreatest(t *testing.T) {
+	for next, taken := range map[uint32]bool{uidMax - 1: true, uidMax: false} { // for one file without a UID
+		m, dir := newBox(t, 1)
+		put(t, dir, dovecotList, fmt.Sprintf("1 %d %d\n", uint32(validMax), next))
+		if v := open(t, m, Options{}).View(); (v.UIDValidity() == validMax) != taken {
+			t.Errorf("the next UID %d: UIDVALIDITY %d; taken over %v", next, v.UIDValidity(), taken)
+		}
+	}
+}
+
 // A UIDVALIDITY from now on is greater than all before.
 func TestTakeOverValidity(t *testing.T) {
 	m, dir := newBox(t, 1)
