@@ -60,18 +60,14 @@ type identity struct {
 // Open reads the index of m, which must stay open, makes one where there is none
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
-	x := &Index{m: m, opt: opt.complete()}
+	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
+	opt.logMin = cmp.Or(opt.logMin, logMin)
+	x := &Index{m: m, opt: opt}
 	if err := x.Sync(); err != nil {
 		x.Close()
 		return nil, err
 	}
 	return x, nil
-}
-
-func (opt Options) complete() Options {
-	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
-	opt.logMin = cmp.Or(opt.logMin, logMin)
-	return opt
 }
 
 // Close gives the descriptors back; the Maildir stays open.
@@ -115,17 +111,7 @@ func (x *Index) Sync() error {
 }
 
 // update runs f under the lock on a state that is up to date, and commits.
-func (x *Index) update(f func() error) error {
-	return x.locked(func() error {
-		if err := x.refresh(); err != nil {
-			return err
-		}
-		return f()
-	})
-}
-
-// locked runs f under the lock, and commits.
-func (x *Index) locked(f func() error) (err error) {
+func (x *Index) update(f func() error) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer func() {
@@ -138,7 +124,9 @@ func (x *Index) locked(f func() error) (err error) {
 		return err
 	}
 	defer unlockByte(x.lock, indexByte)
-	err = f()
+	if err = x.refresh(); err == nil {
+		err = f()
+	}
 	if cerr := x.commit(); err == nil {
 		err = cerr
 	}

@@ -2,32 +2,32 @@
 
 package index
 
-import (
-	"errors"
-
-	"quill/maildir"
-)
+import "quill/maildir"
 
 // Rebuild makes the index of m anew, with a new UIDVALIDITY, so that clients fetch
 // all messages again; keywords, and flags that names do not have yet, are kept
 // where the old index can be read. It returns how many messages have some.
 func Rebuild(m *maildir.Maildir, opt Options) (kept int, err error) {
-	x := &Index{m: m, opt: opt.complete()}
+	before, _ := peek(m) // of a damaged one what can be read; Open makes it anew
+	x, err := Open(m, opt)
+	if err != nil {
+		return 0, err
+	}
 	defer x.Close()
-	err = x.locked(func() error {
-		old := &state{}
-		if rerr := x.reread(); x.s != nil && (rerr == nil || errors.Is(rerr, errDamaged)) {
-			old = x.s // of a damaged log what came before
+	err = x.update(func() error {
+		old := before.s
+		if x.stats.Rebuilds == 0 || old == nil {
+			old = x.s
+			if err := x.renew(false); err != nil {
+				return err
+			}
+			if err := x.merge(); err != nil {
+				return err
+			}
 		}
 		was := make(map[string]Message, len(old.msgs))
 		for _, msg := range old.msgs {
 			was[msg.Key()] = msg
-		}
-		if err := x.renew(false); err != nil {
-			return err
-		}
-		if err := x.merge(); err != nil {
-			return err
 		}
 		kept, err = x.restore(was, old.keywords)
 		return err
