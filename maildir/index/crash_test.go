@@ -21,6 +21,10 @@ import (
 const childEnv = "QUILL_INDEX_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(giverEnv); dir != "" {
+		fmt.Println("error:", giver(dir))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(childEnv); dir != "" {
 		fmt.Println("error:", child(dir))
 		os.Exit(1)

@@ -331,8 +331,12 @@ func (x *Index) replay() error {
 	return nil
 }
 
-// rebuild makes an empty index with a new UIDVALIDITY.
-func (x *Index) rebuild() error {
+// rebuild makes an index anew: the first one as another server left the folder,
+// else an empty one with a new UIDVALIDITY.
+func (x *Index) rebuild() error { return x.renew(true) }
+
+// renew is rebuild, which takes another server's folder over only where foreign.
+func (x *Index) renew(foreign bool) error {
 	gen := uint64(0)
 	if x.s != nil {
 		gen = x.s.gen
@@ -345,19 +349,36 @@ func (x *Index) rebuild() error {
 	if x.opt.Root != nil {
 		root = x.opt.Root
 	}
-	valid, err := nextValidity(root.Fd(), x.opt.Wait)
+	var s *state
+	var err error
+	if foreign {
+		s, err = x.seed(root, gen)
+	}
+	if err == nil && s == nil {
+		s, err = anew(root, gen, x.opt.Wait)
+	}
 	if err != nil {
 		return err
 	}
-	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
-	random.Fill(s.box[:])
 	x.stats.Rebuilds++
 	if err := x.write(s); err != nil {
 		x.drop()
 		return err
 	}
 	unix.Unlinkat(x.m.Fd(), logName(gen), 0) // of no use, where there is one
+	unix.Unlinkat(x.m.Fd(), exportedFile, 0) // now there is an index again
 	return nil
+}
+
+// anew is the state of an empty index with a new UIDVALIDITY.
+func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), wait)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
+	random.Fill(s.box[:])
+	return s, nil
 }
 
 // write makes the state, as the next generation, the index; x has that log open
