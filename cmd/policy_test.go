@@ -53,8 +53,8 @@ func packages(t *testing.T) []pkg {
 // one part of Unix each, stores keep files.
 var (
 	engines = []string{"addr", "dialog", "dnsanswer", "dnsdata", "dnsprint", "dnsrate", "dnsrbl", "dnsreply", "dnstransfer", "dnswall",
-		"digest", "dnswire", "dotqmail", "header", "imap", "imapfetch", "imaplogin", "imapsearch", "imapsession", "mailbox", "mime", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
-	stores = []string{"quill/maildir", "quill/maildir/index", "quill/queue"}
+		"digest", "dnswire", "dotqmail", "header", "imap", "imapfetch", "imaplogin", "imapsearch", "imapsession", "login", "mailbox", "mime", "pop3", "qmaillog", "qsbmf", "route", "schedule", "smtp"}
+	stores = []string{"quill/maildir", "quill/maildir/folders", "quill/maildir/index", "quill/queue"}
 )
 
 // doors says which packages may import a module of others, and why it is there
@@ -81,7 +81,7 @@ var testDoors = map[string][]string{
 
 // noNet is the programs that get sockets as descriptors and must not be able to
 // open one by package net.
-var noNet = []string{"smtpd", "popup", "pop3d", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
+var noNet = []string{"smtpd", "popup", "imapup", "pop3d", "imapd", "checkpassword", "qmail-queue", "queued", "local-delivery", "forward", "maildirmake",
 	"qmail-lspawn", "qmail-send", "qmail-qread", "qmail-qstat", "recordio", "tcprules", "tcprulescheck", "tinydns-data", "tinydns-edit",
 	"axfrdns", "axfr-get", "axfrdns-conf", "rbldns-data", "tinydns-conf", "rbldns-conf", "walldns-conf",
 	"tinydns-get", "dnstracesort", "random-ip"}

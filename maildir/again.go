@@ -20,7 +20,7 @@ type found struct {
 // its flags, in cur/; as mail moves.
 func (d *Deliverer) earlier(m *Maildir, del *Delivery) (found, error) {
 	var c counter
-	if err := d.copy(&c, del); err != nil {
+	if err := d.copy(&c, del.content()); err != nil {
 		return found{}, err
 	}
 	want := base(del.ID, del.Rcpt, "", d.host) + sizes(c.size, c.wire)

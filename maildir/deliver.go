@@ -26,6 +26,7 @@ import (
 type Deliverer struct {
 	host    string
 	count   atomic.Uint64 // of names made without a message's id
+	last    atomic.Int64  // microsecond given to one of these
 	syncs   syncs
 	mu      sync.Mutex
 	curs    map[inode]*listing // for Again; at most listingsMax
@@ -77,7 +78,7 @@ func (d *Deliverer) Deliver(m *Maildir, del *Delivery) (name string, err error) 
 			return old.name, d.syncDir(m.dir(old.fresh), m.path)
 		}
 	}
-	tmp, count, err := d.write(m, del)
+	tmp, count, err := d.write(m, del.content(), time.Time{})
 	if err != nil {
 		return "", err
 	}
@@ -89,15 +90,19 @@ func (d *Deliverer) Deliver(m *Maildir, del *Delivery) (name string, err error) 
 	return name, d.syncDir(m.new_, m.path)
 }
 
-// write puts the message into a file of its own in tmp/, on disk.
-func (d *Deliverer) write(m *Maildir, del *Delivery) (tmp string, c counter, err error) {
+// write puts the message into a file of its own in tmp/, on disk, with this time;
+// zero: now.
+func (d *Deliverer) write(m *Maildir, r io.Reader, mtime time.Time) (tmp string, c counter, err error) {
 	tmp = d.tmpName()
 	fd, err := openMode(m.tmp, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600, inside)
 	if err != nil {
 		return "", c, &os.PathError{Op: "create", Path: m.path + "/tmp/" + tmp, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), m.path+"/tmp/"+tmp)
-	err = d.copy(io.MultiWriter(f, &c), del)
+	err = d.copy(io.MultiWriter(f, &c), r)
+	if err == nil {
+		err = setTime(m.tmp, tmp, mtime)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -111,11 +116,11 @@ func (d *Deliverer) write(m *Maildir, del *Delivery) (tmp string, c counter, err
 	return tmp, c, nil
 }
 
-// copy writes head and message to w, the small ones at once.
-func (d *Deliverer) copy(w io.Writer, del *Delivery) error {
+// copy writes a message to w, the small ones at once.
+func (d *Deliverer) copy(w io.Writer, r io.Reader) error {
 	buf := d.buffers.Get().(*[]byte)
 	defer d.buffers.Put(buf)
-	for r := del.content(); ; {
+	for {
 		n, err := io.ReadFull(r, *buf)
 		if n > 0 {
 			if _, werr := w.Write((*buf)[:n]); werr != nil {
@@ -202,7 +207,7 @@ func (d *Deliverer) same(dir int, name string, del *Delivery, size int64) (bool,
 		return false, err
 	}
 	eq := equal{r: f, buf: make([]byte, bufferSize), same: true}
-	err = d.copy(&eq, del)
+	err = d.copy(&eq, del.content())
 	return eq.same, err
 }
 
@@ -244,8 +249,20 @@ func (d *Deliverer) tmpName() string { return d.freshName() }
 
 // freshName is a name for a message without an id.
 func (d *Deliverer) freshName() string {
-	now := time.Now()
+	now := d.now()
 	return fmt.Sprintf("%d.M%dP%d_%dR%s.%s", now.Unix(), now.Nanosecond()/1000, os.Getpid(), d.count.Add(1), randomHex(8), Host(d.host))
+}
+
+// now is the time, each time by a microsecond later at least, so that messages
+// that arrive one after another are in that order by their names too.
+func (d *Deliverer) now() time.Time {
+	for {
+		last := d.last.Load()
+		usec := max(time.Now().UnixMicro(), last+1)
+		if d.last.CompareAndSwap(last, usec) {
+			return time.UnixMicro(usec)
+		}
+	}
 }
 
 // randomHex is n random bytes in hexadecimal.

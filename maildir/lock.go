@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,19 +22,38 @@ const sessionByte = 1
 // ErrLocked says that another session has the mailbox.
 var ErrLocked = errors.New("mailbox is in use by another session")
 
+// foldersByte is locked while the folders of the account change whose root this
+// is (package folders).
+const foldersByte = 3
+
 // Lock takes the mailbox for one POP3 session (RFC 1939 §3) without waiting:
 // ErrLocked where another session of this or another process has it. It keeps
 // nobody from delivering or reading. Close gives the lock back, and so does the
 // end of the process, however it comes.
-func (m *Maildir) Lock() (io.Closer, error) {
+func (m *Maildir) Lock() (io.Closer, error) { return m.lockByte(sessionByte) }
+
+// LockFolders takes the folders of the account that m is the root of, to change
+// them, and waits for them at most this long.
+func (m *Maildir) LockFolders(wait time.Duration) (io.Closer, error) {
+	end := time.Now().Add(wait)
+	for {
+		lock, err := m.lockByte(foldersByte)
+		if err != ErrLocked || time.Now().After(end) {
+			return lock, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (m *Maildir) lockByte(at int64) (io.Closer, error) {
 	fd, err := openMode(m.box, lockFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600, inside)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: m.path + "/" + lockFile, Err: err}
 	}
 	// An OFD lock belongs to this open file, so sessions in one process exclude
 	// each other too (fcntl(2)).
-	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: sessionByte, Len: 1}
-	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lk)
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: at, Len: 1}
+	err = retry(func() error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lk) })
 	if err == nil {
 		return os.NewFile(uintptr(fd), lockFile), nil
 	}

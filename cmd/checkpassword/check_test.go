@@ -7,13 +7,17 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"quill/internal/chain"
 	"quill/internal/checkpw"
@@ -32,6 +36,9 @@ func uid() int {
 
 // TestMain also plays the program itself, so that tests run it as a process.
 func TestMain(m *testing.M) {
+	if os.Getenv("TEST_SESSION") != "" && slices.Equal(os.Args[1:], []string{"session"}) {
+		os.Exit(chain.Serve(os.Args, session))
+	}
 	if os.Getenv("TEST_AS_CHECKPASSWORD") != "" {
 		os.Unsetenv("TEST_AS_CHECKPASSWORD")
 		main()
@@ -250,8 +257,49 @@ func TestResident(t *testing.T) {
 	}
 }
 
+// TestPassed: a login is passed on with what came with it, IMAPTAG and bytes that
+// were read ahead, and without its credentials, to a next program of ours and to
+// one of others.
+func TestPassed(t *testing.T) {
+	home := newHome(t)
+	for name, argv := range map[string][]string{
+		"ours":   {"/proc/self/exe", "session"},
+		"theirs": {"sh", "-c", `read -r line; echo "$IMAPTAG $USER $CHECKUSER$CHECKPASS$TIMESTAMP $line"; exit 100`},
+	} {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := os.NewFile(uintptr(pair[0]), "client")
+		n := chain.NewNext(append([]string{os.Args[0]}, argv...), chain.NextOptions{Env: []string{"TEST_AS_CHECKPASSWORD=1", "TEST_SESSION=1", "QMAILHOME=" + home, "PATH=/usr/bin:/bin", "GORACE=atexit_sleep_ms=0"}})
+		end := make(chan chain.Report, 1)
+		env := []string{"IMAPTAG=a1", "CHECKUSER=joe", "CHECKPASS=sesame", "TIMESTAMP="}
+		n.Pass(&chain.Packet{Env: env, Ahead: []byte("b NOOP\n"), Conn: pair[1], Control: -1, Data: -1}, func(r chain.Report) {
+			if r.Final() {
+				end <- r
+			}
+		})
+		unix.Close(pair[1])
+		said, err := io.ReadAll(client)
+		r := <-end
+		if want := "a1 joe@h.example  b NOOP\n"; string(said) != want || err != nil || r.ExitCode() != 100 {
+			t.Errorf("%s: %q, %v, %+v; want %q and exit code 100", name, said, err, r, want)
+		}
+		client.Close()
+		n.Close()
+	}
+}
+
+// session is a next program of ours: it tells what it was given.
+func session(s *chain.Session) int {
+	e := s.Env
+	fmt.Fprintf(s.Stream, "%s %s %s %s", e.Value("IMAPTAG"), e.Value("USER"), e.Value("CHECKUSER")+e.Value("CHECKPASS")+e.Value("TIMESTAMP"), s.Ahead)
+	return 100
+}
+
 // TestBecome: started by root the next program runs as the account, with its
-// group alone; otherwise as who we are.
+// group alone; otherwise as who we are. Variables of others, such as IMAPTAG, go
+// on to it.
 func TestBecome(t *testing.T) {
 	home := newHome(t)
 	login := filepath.Join(home, "login")
@@ -263,8 +311,8 @@ func TestBecome(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	cmd := exec.Command(os.Args[0], "sh", "-c", "id -u; id -g; id -G; pwd; echo $USER; ls -l /proc/$$/fd | grep -e login -e passwd || echo clean")
-	cmd.Env = []string{"TEST_AS_CHECKPASSWORD=1", "QMAILHOME=" + home, "PATH=/usr/bin:/bin", "USER=old", "HOME=/old"}
+	cmd := exec.Command(os.Args[0], "sh", "-c", "id -u; id -g; id -G; pwd; echo $USER; echo $IMAPTAG; ls -l /proc/$$/fd | grep -e login -e passwd || echo clean")
+	cmd.Env = []string{"TEST_AS_CHECKPASSWORD=1", "QMAILHOME=" + home, "PATH=/usr/bin:/bin", "USER=old", "HOME=/old", "IMAPTAG=a1"}
 	cmd.ExtraFiles = []*os.File{f}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -275,7 +323,7 @@ func TestBecome(t *testing.T) {
 	if os.Getuid() != 0 {
 		group, groups = fmt.Sprint(os.Getgid()), currentGroups(t)
 	}
-	if want := fmt.Sprintf("%d\n%s\n%s\n%s/mail\njoe@h.example\nclean\n", uid(), group, groups, home); said.String() != want {
+	if want := fmt.Sprintf("%d\n%s\n%s\n%s/mail\njoe@h.example\na1\nclean\n", uid(), group, groups, home); said.String() != want {
 		t.Errorf("the next program: %q; want %q", said.String(), want)
 	}
 }

@@ -115,7 +115,7 @@ func (r *resident) worker(at place) *worker {
 		Env:   append(without(os.Environ(), rootVariable), rootVariable+"="+at.root),
 		Cred:  cred,
 		Log:   func(line string) { logf("%s", line) },
-		Spawn: func(p *chain.Packet) uint32 { return r.spawn(p, cred) },
+		Spawn: func(p *chain.Packet) (*chain.Process, error) { return r.spawn(p, cred) },
 	})
 	w := &worker{Next: n, at: at, sessions: 1}
 	r.workers[at] = w
@@ -157,14 +157,13 @@ func (r *resident) leave(w *worker) {
 	})
 }
 
-// spawn runs a foreign rest of the chain for one session, in its user's home.
-func (r *resident) spawn(p *chain.Packet, cred *syscall.Credential) uint32 {
+// spawn starts a foreign rest of the chain for one session, in its user's home.
+func (r *resident) spawn(p *chain.Packet, cred *syscall.Credential) (*chain.Process, error) {
 	child, err := chain.Spawn(r.argv, chain.SpawnOptions{Env: os.Environ(), Cred: cred, Dir: homeOf(p.Env)}, p)
 	if err != nil {
 		logf("alert: %v", err)
-		return chain.Exited(exit.Temporary)
 	}
-	return child.Wait()
+	return child, err
 }
 
 func homeOf(env []string) string {

@@ -8,86 +8,38 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
-	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/login"
+	"quill/internal/logindoor"
 	"quill/internal/pop3"
-	"quill/internal/privilege"
 	"quill/internal/random"
-	"quill/internal/ucspi"
 )
-
-const prog = "popup"
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	if len(os.Args) < 3 {
 		exit.Usage("popup hostname subprogram [ arg ... ]")
 	}
-	d := &door{host: os.Args[1], argv: os.Args[2:], dir: control.Open(control.Home()), guard: guardFromEnv()}
-	if !chain.Resident() && privilege.Root() {
-		os.Exit(d.watch())
-	}
-	if chain.Resident() {
-		d.next = chain.NewNext(d.argv, d.options())
-	}
-	code := chain.ServeAfter(os.Args, d.lower, d.session)
-	if d.next != nil {
-		d.next.Close()
-	}
-	os.Exit(code)
+	host := os.Args[1]
+	d := &logindoor.Door{Prog: "popup", Argv: os.Args[2:], Dir: control.Open(control.Home())}
+	d.Talk = func(v *logindoor.Visit) (bool, error) { return talk(host, v) }
+	os.Exit(d.Run())
 }
 
-// door is what all sessions share.
-type door struct {
-	host string
-	argv []string
-	dir  control.Dir
-	next *chain.Next // resident only
-	// guard is the popup that has stayed root, where that started this one in
-	// the spawned shape.
-	guard *os.File
-}
-
-// session is one client's.
-func (d *door) session(s *chain.Session) int {
-	l := &pop3.Login{Host: d.host, Pause: time.Sleep, Note: func(event string) { logf("client %s: %s", safe(s.Env.Value("TCPREMOTEIP")), safe(event)) }}
-	l.Insecure = d.insecure(s.Env)
-	apop, err := d.dir.Exists("apop")
+// talk is the dialogue with one client until its login.
+func talk(host string, v *logindoor.Visit) (taken bool, err error) {
+	l := &pop3.Login{Host: host, Insecure: v.Insecure(), Pause: time.Sleep, Note: v.Note}
+	l.Try = func(c login.Credentials, ahead []byte) login.Verdict { return v.Try(c, ahead) }
+	apop, err := v.Door.Dir.Exists("apop")
 	if err == nil && apop {
-		l.Timestamp = timestamp(d.host)
+		l.Timestamp = timestamp(host)
 	}
-	l.Classic, _ = d.dir.Exists("popclassic")
-	status := uint32(0)
-	l.Try = func(c pop3.Credentials, ahead []byte) (v pop3.Verdict) {
-		v, status = d.ask(s, c, ahead)
-		return v
-	}
-	taken, err := l.Serve(s.Stream, s.Ahead, d.next == nil)
-	switch {
-	case taken && status&^0xff00 == 0:
-		return int(status >> 8)
-	case err != nil:
-		return exit.Temporary
-	}
-	return exit.OK
-}
-
-// insecure says why a password may not be sent on this connection: it would
-// pass a network in the clear.
-func (d *door) insecure(e ucspi.Env) string {
-	ip := e.Value("TCPREMOTEIP")
-	if ip == "" || ucspi.Loopback(ip) || e.Value("TLS_PROTOCOL") != "" {
-		return ""
-	}
-	if ok, err := d.dir.Exists("plaintextlogin"); err == nil && ok {
-		return ""
-	}
-	return "login without TLS is not allowed from here"
+	l.Classic, _ = v.Door.Dir.Exists("popclassic")
+	return l.Serve(v.Stream, v.Ahead, v.Single())
 }
 
 // timestamp is a greeting's, as the family writes it; no two are the same.
@@ -96,19 +48,4 @@ func timestamp(host string) string {
 	random.Fill(b[:])
 	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 	return fmt.Sprintf("<%d.%d@%s>", n, time.Now().UnixNano(), host)
-}
-
-// safe is text for a log line.
-func safe(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < 33 || c > 126 || c == '%' {
-			return '_'
-		}
-		return c
-	}, s)
-}
-
-// logf writes one line to descriptor 2.
-func logf(format string, args ...any) {
-	os.Stderr.WriteString(prog + ": " + fmt.Sprintf(format, args...) + "\n")
 }

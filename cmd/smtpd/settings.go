@@ -3,9 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"sync"
 	"time"
 
@@ -121,28 +118,8 @@ func (s *settings) loadLimits(c *config) error {
 		return err
 	}
 	c.limits.Command = time.Duration(max(1, seconds)) * time.Second
-	v, ok, err := s.dir.Line("databytes")
-	if err != nil || !ok {
-		return err
-	}
-	c.limits.Size, err = dataBytes(v)
+	c.limits.Size, err = s.dir.Size("databytes", smtp.Defaults().Size)
 	return err
-}
-
-// dataBytes reads a size limit. Only the word "unlimited" lifts it: a 0 left
-// over somewhere must not.
-func dataBytes(v string) (int64, error) {
-	if v == "unlimited" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(v, 10, 63)
-	if err != nil || n < 0 {
-		return smtp.Defaults().Size, fmt.Errorf("databytes %q is neither a number nor the word unlimited", v)
-	}
-	if n == 0 {
-		return smtp.Defaults().Size, nil
-	}
-	return min(n, math.MaxInt64/2), nil
 }
 
 // limitsFor is the limits of a session: DATABYTES of its environment wins.
@@ -150,7 +127,7 @@ func (c *config) limitsFor(e ucspi.Env) (smtp.Limits, error) {
 	l := c.limits
 	var err error
 	if v, ok := e.Lookup("DATABYTES"); ok {
-		l.Size, err = dataBytes(v)
+		l.Size, err = control.Bytes(v, smtp.Defaults().Size)
 	}
 	return l, err
 }

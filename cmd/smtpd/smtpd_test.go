@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"quill/internal/cdb"
+	"quill/internal/control"
 	"quill/internal/smtp"
 	"quill/internal/ucspi"
 	"quill/internal/users"
@@ -142,8 +143,8 @@ func TestDataBytes(t *testing.T) {
 		{"10", 10, true}, {"0", standard, true}, {"unlimited", 0, true}, {"4611686018427387903", 4611686018427387903, true},
 		{"", standard, false}, {"-1", standard, false}, {"10k", standard, false}, {"Unlimited", standard, false}, {"9223372036854775807", standard, false},
 	} {
-		if n, err := dataBytes(c.in); n != c.want || (err == nil) != c.ok {
-			t.Errorf("dataBytes(%q) = %d, %v; want %d", c.in, n, err, c.want)
+		if n, err := control.Bytes(c.in, standard); n != c.want || (err == nil) != c.ok {
+			t.Errorf("Bytes(%q) = %d, %v; want %d", c.in, n, err, c.want)
 		}
 	}
 	c := &config{limits: smtp.Defaults()}

@@ -17,10 +17,10 @@ const restartPause = time.Second
 
 // NextOptions says how the rest of a chain is run.
 type NextOptions struct {
-	Env   []string             // its environment; nil for the process's own
-	Cred  *syscall.Credential  // the user to run it as; nil for our own
-	Log   func(string)         // where events go; nil for nowhere
-	Spawn func(*Packet) uint32 // runs a foreign rest for one packet; nil for the function Spawn
+	Env   []string                        // its environment; nil for the process's own
+	Cred  *syscall.Credential             // the user to run it as; nil for our own
+	Log   func(string)                    // where events go; nil for nowhere
+	Spawn func(*Packet) (*Process, error) // starts a foreign rest for one packet; nil for the function Spawn
 	// Once is called when the program dies, instead of starting it again: for
 	// who has given up being root, and could start it only as another.
 	Once func()
@@ -249,11 +249,15 @@ func (n *Next) passForeign(p *Packet, on func(Report)) {
 		on(Report{p.Serial, status, text})
 		n.spawned.Done()
 	}
-	if n.opt.Spawn != nil {
-		go func() { done(n.opt.Spawn(p), "") }()
-		return
+	start := n.opt.Spawn
+	if start == nil {
+		start = func(p *Packet) (*Process, error) {
+			return Spawn(n.argv, SpawnOptions{Env: n.opt.Env, Cred: n.opt.Cred}, p)
+		}
 	}
-	proc, err := Spawn(n.argv, SpawnOptions{Env: n.opt.Env, Cred: n.opt.Cred}, p)
+	// It starts before we return: after that the descriptors may be closed, and
+	// their numbers be those of another client.
+	proc, err := start(p)
 	if err != nil {
 		done(Exited(111), err.Error())
 		return

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -113,6 +115,36 @@ func (d Dir) Int(name string, dflt int) (int, error) {
 		return dflt, nil
 	}
 	return n, nil
+}
+
+// Size is how many bytes a message may have, as the control file says by the
+// rules of Bytes; dflt where it is missing, and with an error.
+func (d Dir) Size(name string, dflt int64) (int64, error) {
+	v, ok, err := d.Line(name)
+	if !ok || err != nil {
+		return dflt, err
+	}
+	n, err := Bytes(v, dflt)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", d.Path(name), err)
+	}
+	return n, err
+}
+
+// Bytes reads a limit of size; dflt for 0, and with an error. Only the word
+// "unlimited" lifts the limit and gives 0: a 0 left over somewhere must not.
+func Bytes(v string, dflt int64) (int64, error) {
+	if v == "unlimited" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 63)
+	if err != nil || n < 0 {
+		return dflt, fmt.Errorf("%q is neither a number nor the word unlimited", v)
+	}
+	if n == 0 {
+		return dflt, nil
+	}
+	return min(n, math.MaxInt64/2), nil
 }
 
 // List is the lines of a control file without comments and blank ones; ok is

@@ -10,7 +10,9 @@ package digest
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -33,6 +35,14 @@ var errNone = errors.New("not a digest")
 // Digest is one that was read.
 type Digest struct{ wire, envelope, structure, header, parts []byte }
 
+// names is fields as package mime takes them.
+var names = func() (names [][]byte) {
+	for _, f := range fields {
+		names = append(names, []byte(f))
+	}
+	return names
+}()
+
 // Make makes the digest of a message; nil where it would be larger than Max. The
 // error is r's.
 func Make(r io.ReaderAt, size int64) ([]byte, error) {
@@ -45,29 +55,67 @@ func Make(r io.ReaderAt, size int64) ([]byte, error) {
 
 // Of is Make for a message that was parsed already.
 func Of(p *mime.Part, r io.ReaderAt) ([]byte, error) {
-	var names [][]byte
-	for _, f := range fields {
-		names = append(names, []byte(f))
-	}
-	var header strings.Builder
-	if _, err := mime.CopyFields(&header, io.NewSectionReader(r, p.Header, p.Body-p.Header), names, false); err != nil {
+	header, err := kept(r, p.Header, p.Body)
+	if err != nil || header == nil {
 		return nil, err
 	}
-	b := []byte{version}
-	for _, part := range [][]byte{
-		binary.AppendUvarint(nil, uint64(p.HeaderSize+p.Size)),
-		p.Envelope.Append(nil),
-		p.AppendStructure(nil, true),
-		[]byte(header.String()),
-		nil,
-	} {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
+	body := *p
+	body.Envelope = nil // it is there in its wire form
+	scratch := make([]byte, 0, 1<<10)
+	b := make([]byte, 0, 2<<10+len(header))
+	add := func(part []byte) { b = append(binary.AppendUvarint(b, uint64(len(part))), part...) }
+	b = append(b, version)
+	add(binary.AppendUvarint(scratch, uint64(p.HeaderSize+p.Size)))
+	scratch = p.Envelope.Append(scratch[:0])
+	add(scratch)
+	scratch = p.AppendStructure(scratch[:0], true)
+	add(scratch)
+	add(header)
+	n := len(b)
+	if scratch = body.AppendBinary(scratch[:0]); n+len(scratch)+binary.MaxVarintLen32 <= Max {
+		add(scratch)
+	} else {
+		add(nil)
 	}
 	if len(b) > Max {
 		return nil, nil
 	}
-	return b, nil
+	return slices.Clip(b), nil
+}
+
+// kept is the fields that are kept of a header; nil where they are larger than
+// Max.
+func kept(r io.ReaderAt, from, to int64) ([]byte, error) {
+	out := limited{buf: make([]byte, 0, 1<<10)}
+	var err error
+	if to-from > Max {
+		_, err = mime.CopyFields(&out, io.NewSectionReader(r, from, to-from), names, false)
+	} else {
+		b := make([]byte, to-from)
+		if _, err = io.ReadFull(io.NewSectionReader(r, from, to-from), b); err == nil {
+			out.buf = mime.AppendFields(out.buf, b, names, false)
+		}
+	}
+	if errors.Is(err, errLarge) || len(out.buf) > Max {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a header: %w", err)
+	}
+	return out.buf, nil
+}
+
+// limited takes Max bytes.
+type limited struct{ buf []byte }
+
+var errLarge = errors.New("more than a digest holds")
+
+func (l *limited) Write(b []byte) (int, error) {
+	if len(l.buf)+len(b) > Max {
+		return 0, errLarge
+	}
+	l.buf = append(l.buf, b...)
+	return len(b), nil
 }
 
 // Read reads a digest, of which it keeps slices.
@@ -83,7 +131,22 @@ func Read(b []byte) (d Digest, err error) {
 		}
 		*to, b = b[w:w+int(n)], b[w+int(n):]
 	}
+	if n, w := binary.Uvarint(d.wire); w != len(d.wire) || w == 0 || n > math.MaxInt64 {
+		return Digest{}, errNone
+	}
 	return d, nil
+}
+
+// errParts says that a digest does not tell of parts.
+var errParts = errors.New("digest without parts")
+
+// Part is the message's structure as mime.Parse gives it, but without its own
+// Envelope. There is an error where the digest has no room for it.
+func (d Digest) Part() (*mime.Part, error) {
+	if len(d.parts) == 0 {
+		return nil, errParts
+	}
+	return mime.ParsePart(d.parts)
 }
 
 // Envelope is the ENVELOPE in its wire form.

@@ -47,6 +47,7 @@ func Check(home string) []Defect {
 	c.queue()
 	c.cdb("dns/data", "dns/data.cdb", "run tinydns-data in dns/")
 	c.cdb("tcp/smtp", "tcp/smtp.cdb", "run tcprules tcp/smtp.cdb tcp/smtp.tmp < tcp/smtp")
+	c.cdb("tcp/imap", "tcp/imap.cdb", "run tcprules tcp/imap.cdb tcp/imap.tmp < tcp/imap")
 	c.cdb("tcp/pop3", "tcp/pop3.cdb", "run tcprules tcp/pop3.cdb tcp/pop3.tmp < tcp/pop3")
 	return c.out
 }

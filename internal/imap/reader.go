@@ -4,6 +4,7 @@ package imap
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -37,6 +38,12 @@ func NewReader(in io.Reader, cont func(text string) error) *Reader {
 // Buffered is how many bytes have been read from the client and not used. After
 // STARTTLS there must be none: they were not protected.
 func (r *Reader) Buffered() int { return r.in.Buffered() }
+
+// Ahead is a copy of those bytes: for who has the connection next.
+func (r *Reader) Ahead() []byte {
+	b, _ := r.in.Peek(r.in.Buffered()) // what is buffered is there
+	return bytes.Clone(b)
+}
 
 // Reset goes on with another stream (TLS), forgetting what was buffered.
 func (r *Reader) Reset(in io.Reader) { r.in.Reset(in) }

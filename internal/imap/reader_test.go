@@ -90,6 +90,24 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestAhead: what follows a command in the same packet is kept for who has the
+// connection next, and still there to be read.
+func TestAhead(t *testing.T) {
+	c := newClient("a LOGIN u p\r\nb NOOP\r\n", false)
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(c.Ahead()); got != "b NOOP\r\n" || c.Buffered() != len(got) {
+		t.Errorf("Ahead() = %q, Buffered() = %d; want all of b NOOP", got, c.Buffered())
+	}
+	if cmd, err := c.Next(); err != nil || cmd.Tag != "b" {
+		t.Fatalf("after Ahead: %v, %v; want b", cmd, err)
+	}
+	if got := c.Ahead(); len(got) != 0 {
+		t.Errorf("Ahead() = %q at the end; want nothing", got)
+	}
+}
+
 // TestIM1 announces literals too large, before login and after.
 func TestIM1(t *testing.T) {
 	for _, c := range []struct {

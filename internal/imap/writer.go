@@ -200,8 +200,9 @@ func (w *Writer) Set(rs []Range) *Writer {
 
 // DateTime writes an internal date.
 func (w *Writer) DateTime(t time.Time) *Writer {
-	w.buf = t.AppendFormat(append(w.buf, '"'), dateTimeForm)
-	return w.Raw(`"`)
+	w.buf = AppendDateTime(w.buf, t)
+	w.grown()
+	return w
 }
 
 // Item writes the name of a FETCH item.

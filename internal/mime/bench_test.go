@@ -23,3 +23,18 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkParsePart(b *testing.B) {
+	p, err := Parse(strings.NewReader(rfc2049))
+	if err != nil {
+		b.Fatal(err)
+	}
+	form := p.AppendBinary(nil)
+	b.SetBytes(int64(len(form)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParsePart(form); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

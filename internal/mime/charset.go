@@ -33,6 +33,19 @@ func charsetOf(name string) charset {
 	return unknown
 }
 
+// UTF8 gives text of the charset with this name in UTF-8; ok is false for one that
+// we do not know. Bytes that are no UTF-8 in one that says so stay as they are.
+func UTF8(name, s string) (_ string, ok bool) {
+	switch c := charsetOf(name); c {
+	case unknown:
+		return s, false
+	case utf8ASCII:
+		return s, true
+	default:
+		return string(c.appendUTF8(nil, []byte(s))), true
+	}
+}
+
 // appendUTF8 appends b in UTF-8.
 func (c charset) appendUTF8(dst, b []byte) []byte {
 	if c == unknown || c == utf8ASCII {

@@ -48,6 +48,7 @@ func check(t testing.TB, p *Part, msg string) {
 		balanced(t, string(p.AppendStructure(nil, extended)))
 	}
 	balanced(t, string(p.Envelope.Append(nil)))
+	checkBinary(t, p)
 }
 
 func checkPart(t testing.TB, p *Part, msg string, depth int, n *int) {

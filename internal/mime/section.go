@@ -127,9 +127,57 @@ func (p *Part) Locate(c Section) (Range, bool) {
 
 // Fields is CopyFields for a header in memory.
 func Fields(header []byte, names [][]byte, not bool) []byte {
-	var out bytes.Buffer
-	_, _ = CopyFields(&out, bytes.NewReader(header), names, not) // neither can fail
-	return out.Bytes()
+	return AppendFields(nil, header, names, not)
+}
+
+// fewNames is how many names are looked through for each line.
+const fewNames = 32
+
+// AppendFields appends to dst what Fields gives.
+func AppendFields(dst, header []byte, names [][]byte, not bool) []byte {
+	if len(names) > fewNames {
+		out := bytes.NewBuffer(dst)
+		_, _ = CopyFields(out, bytes.NewReader(header), names, not) // neither can fail
+		return out.Bytes()
+	}
+	copying := not
+	for len(header) > 0 {
+		n := bytes.IndexByte(header, '\n') + 1
+		if n == 0 {
+			n = len(header)
+		}
+		b := header[:n]
+		header = header[n:]
+		switch {
+		case b[0] == '\n', len(b) == 2 && b[0] == '\r' && b[1] == '\n':
+			copying = true
+		case b[0] != ' ' && b[0] != '\t':
+			copying = named(b, names) != not
+		}
+		switch {
+		case !copying:
+		case b[n-1] == '\n' && (n == 1 || b[n-2] != '\r'):
+			dst = append(append(dst, b[:n-1]...), "\r\n"...)
+		default:
+			dst = append(dst, b...)
+		}
+	}
+	return dst
+}
+
+// named tells whether a line is a field's that has one of these names.
+func named(line []byte, names [][]byte) bool {
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		return false
+	}
+	name := bytes.TrimRight(line[:i], " \t")
+	for _, m := range names {
+		if len(m) == len(name) && len(m) > 0 && bytes.EqualFold(m, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // CopyFields copies those fields of a header that have one of these names, or

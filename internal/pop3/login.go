@@ -8,32 +8,12 @@ import (
 	"time"
 
 	"quill/internal/dialog"
+	"quill/internal/login"
 )
 
-// Limits before a login; popup(8) lists them.
-const (
-	LoginLine  = 512         // bytes of a command: names and passwords may be long
-	LoginTime  = time.Minute // for the whole login
-	MaxTries   = 3           // wrong passwords
-	loginPause = time.Second // after the first one, then twice that …
-)
-
-// Verdict is what came of a login.
-type Verdict int
-
-// Verdicts.
-const (
-	Taken     Verdict = iota // the session has been had by somebody else
-	Refused                  // wrong user or password
-	Temporary                // nobody can tell now
-	Crashed                  // who was asked died
-)
-
-// Credentials is what a client logs in with. With a Timestamp that is not empty
-// the Secret may be an APOP digest.
-type Credentials struct {
-	User, Secret, Timestamp string
-}
+// LoginLine is the bytes of a command before the login: names and passwords may
+// be long.
+const LoginLine = 512
 
 // Login is the part of a session before its user is known.
 type Login struct {
@@ -44,39 +24,40 @@ type Login struct {
 	// it is.
 	Insecure string
 	// Try asks somebody; ahead is what the client has sent already.
-	Try   func(c Credentials, ahead []byte) Verdict
+	Try   func(c login.Credentials, ahead []byte) login.Verdict
 	Pause func(time.Duration)
 	Note  func(event string)
 }
 
-// login is a Login in work.
-type login struct {
+// entry is a Login in work.
+type entry struct {
 	*Login
 	conn  Conn
 	r     *dialog.Reader
 	w     *dialog.Writer
 	user  string
 	named bool
-	tries int
+	tries int // wrong passwords
+	errs  int
 	end   bool
 	taken bool
 	why   error // the end is none by QUIT
 }
 
-var loginCommands = map[string]func(l *login, arg string) string{
-	"USER": (*login).doUser, "PASS": (*login).doPass, "APOP": (*login).doApop, "QUIT": (*login).doQuit, "NOOP": (*login).doNoop, "CAPA": (*login).doCapa,
+var loginCommands = map[string]func(l *entry, arg string) string{
+	"USER": (*entry).doUser, "PASS": (*entry).doPass, "APOP": (*entry).doApop, "QUIT": (*entry).doQuit, "NOOP": (*entry).doNoop, "CAPA": (*entry).doCapa,
 }
 
 // Serve speaks with a client until a login is taken (true), or until it says
 // QUIT; the error is why it ended before that. single reads no byte beyond the command that logs in.
 func (c *Login) Serve(conn Conn, ahead []byte, single bool) (taken bool, err error) {
-	l := &login{Login: c, conn: conn, w: dialog.NewWriter(conn)}
+	l := &entry{Login: c, conn: conn, w: dialog.NewWriter(conn)}
 	l.r = dialog.NewReader(conn, ahead, LoginLine)
 	if single {
-		l.r = dialog.NewReader(oneByte{conn}, ahead, LoginLine)
+		l.r = dialog.NewReader(login.Single{Conn: conn}, ahead, LoginLine)
 	}
 	l.w.Line(strings.TrimRight("+OK "+c.Timestamp, " "))
-	conn.SetReadDeadline(time.Now().Add(LoginTime))
+	conn.SetReadDeadline(time.Now().Add(login.Time))
 	for !l.end {
 		if err := l.command(); err != nil {
 			l.flush()
@@ -90,19 +71,14 @@ func (c *Login) Serve(conn Conn, ahead []byte, single bool) (taken bool, err err
 }
 
 // stop ends the dialogue before its QUIT.
-func (l *login) stop(why error) { l.end, l.why = true, why }
+func (l *entry) stop(why error) { l.end, l.why = true, why }
 
-// oneByte reads one byte at a time.
-type oneByte struct{ Conn }
-
-func (o oneByte) Read(p []byte) (int, error) { return o.Conn.Read(p[:1]) }
-
-func (l *login) flush() error {
-	l.conn.SetWriteDeadline(time.Now().Add(LoginTime))
+func (l *entry) flush() error {
+	l.conn.SetWriteDeadline(time.Now().Add(login.Time))
 	return l.w.Flush()
 }
 
-func (l *login) command() error {
+func (l *entry) command() error {
 	if l.r.Buffered() == 0 {
 		if err := l.flush(); err != nil {
 			return err
@@ -128,7 +104,7 @@ func (l *login) command() error {
 	case ok && !(l.Classic && strings.EqualFold(verb, "CAPA")):
 		reply = f(l, arg)
 	default:
-		if l.tries++; l.tries > 20 {
+		if l.errs++; l.errs > login.MaxErrors {
 			l.w.Line("-ERR too many errors")
 			return errors.New("too many errors")
 		}
@@ -140,16 +116,16 @@ func (l *login) command() error {
 }
 
 // allowed says why nobody may log in here, before a password is looked at.
-func (l *login) allowed() string {
+func (l *entry) allowed() string {
 	if l.Insecure == "" {
 		return ""
 	}
 	return l.refusal("[AUTH] " + l.Insecure)
 }
 
-func (l *login) refusal(text string) string { return "-ERR " + Words(text, l.Classic) }
+func (l *entry) refusal(text string) string { return "-ERR " + Words(text, l.Classic) }
 
-func (l *login) doUser(arg string) string {
+func (l *entry) doUser(arg string) string {
 	switch {
 	case l.allowed() != "":
 		return l.allowed()
@@ -160,7 +136,7 @@ func (l *login) doUser(arg string) string {
 	return "+OK "
 }
 
-func (l *login) doPass(arg string) string {
+func (l *entry) doPass(arg string) string {
 	switch {
 	case l.allowed() != "":
 		return l.allowed()
@@ -170,10 +146,10 @@ func (l *login) doPass(arg string) string {
 		return "-ERR syntax error"
 	}
 	l.named = false
-	return l.try(Credentials{l.user, arg, l.Timestamp})
+	return l.try(login.Credentials{User: l.user, Secret: arg, Timestamp: l.Timestamp})
 }
 
-func (l *login) doApop(arg string) string {
+func (l *entry) doApop(arg string) string {
 	user, digest, ok := cutLast(arg)
 	switch {
 	case l.allowed() != "":
@@ -183,7 +159,7 @@ func (l *login) doApop(arg string) string {
 	case l.Timestamp == "":
 		return "-ERR APOP is not offered here"
 	}
-	return l.try(Credentials{user, digest, l.Timestamp})
+	return l.try(login.Credentials{User: user, Secret: digest, Timestamp: l.Timestamp})
 }
 
 func cutLast(s string) (before, after string, ok bool) {
@@ -195,23 +171,23 @@ func cutLast(s string) (before, after string, ok bool) {
 }
 
 // try asks, and slows down who is wrong.
-func (l *login) try(c Credentials) string {
+func (l *entry) try(c login.Credentials) string {
 	if err := l.flush(); err != nil {
 		l.stop(err)
 		return ""
 	}
 	l.conn.SetReadDeadline(time.Time{}) // the session has times of its own
 	switch l.Try(c, l.r.Ahead()) {
-	case Taken:
+	case login.Taken:
 		l.end, l.taken = true, true
 		return ""
-	case Temporary:
+	case login.Temporary:
 		l.stop(errors.New("nobody can check passwords now"))
 		if l.Classic {
 			return "-ERR authorization failed" // all that qmail-popup says
 		}
 		return "-ERR [SYS/TEMP] unable to check passwords now, please try later"
-	case Crashed:
+	case login.Crashed:
 		l.stop(errors.New("who checks passwords crashed"))
 		return "-ERR aack, child crashed"
 	}
@@ -220,23 +196,23 @@ func (l *login) try(c Credentials) string {
 	}
 	l.tries++
 	if l.Pause != nil {
-		l.Pause(loginPause << (l.tries - 1))
+		l.Pause(login.Pause(l.tries))
 	}
-	if l.tries >= MaxTries {
+	if l.tries >= login.MaxTries {
 		l.stop(errors.New("too many wrong passwords"))
 	}
-	l.conn.SetReadDeadline(time.Now().Add(LoginTime))
+	l.conn.SetReadDeadline(time.Now().Add(login.Time))
 	return l.refusal("[AUTH] authorization failed")
 }
 
-func (l *login) doQuit(string) string {
+func (l *entry) doQuit(string) string {
 	l.end = true
 	return "+OK "
 }
 
-func (l *login) doNoop(string) string { return "+OK " }
+func (l *entry) doNoop(string) string { return "+OK " }
 
-func (l *login) doCapa(string) string {
+func (l *entry) doCapa(string) string {
 	l.w.Line("+OK ")
 	for _, c := range append([]string{"USER", "AUTH-RESP-CODE"}, capabilities...) {
 		l.w.Line(c)

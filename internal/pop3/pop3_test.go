@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"quill/internal/login"
 )
 
 // fake is a connection with a script, and a maildrop in memory.
@@ -175,16 +178,16 @@ func TestLogin(t *testing.T) {
 		{"long line", "USER " + strings.Repeat("x", LoginLine) + "\n", "+OK\n-ERR line too long\n", false},
 	} {
 		f := &fake{in: strings.NewReader(strings.ReplaceAll(c.in, "\n", "\r\n"))}
-		l := &Login{Host: "pop3.testingsmtp.org", Try: func(cr Credentials, ahead []byte) Verdict {
+		l := &Login{Host: "pop3.testingsmtp.org", Try: func(cr login.Credentials, ahead []byte) login.Verdict {
 			switch {
 			case cr.User == "temp":
-				return Temporary
+				return login.Temporary
 			case cr.User == "crash":
-				return Crashed
+				return login.Crashed
 			case cr.User == "a" && cr.Secret == "b c" && string(ahead) == "STAT\r\n":
-				return Taken
+				return login.Taken
 			}
-			return Refused
+			return login.Refused
 		}}
 		taken, err := l.Serve(f, nil, false)
 		if quit := strings.Contains(c.in, "QUIT"); (err == nil) != (quit || taken) {
@@ -196,12 +199,30 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// TestErrors: commands that are not understood are bounded by themselves, and
+// make no wrong password worse.
+func TestErrors(t *testing.T) {
+	var pauses []time.Duration
+	l := &Login{Pause: func(d time.Duration) { pauses = append(pauses, d) }, Try: func(login.Credentials, []byte) login.Verdict { return login.Refused }}
+	f := &fake{in: strings.NewReader(strings.Repeat("STAT\r\n", login.MaxErrors) + strings.Repeat("USER x\r\nPASS x\r\n", login.MaxTries))}
+	if _, err := l.Serve(f, nil, false); err == nil || strings.Contains(f.out.String(), "too many errors") {
+		t.Errorf("said %q, ended with %v; want every password tried", f.out.String(), err)
+	}
+	if want := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}; !slices.Equal(pauses, want) {
+		t.Errorf("pauses %v; want %v", pauses, want)
+	}
+	f = &fake{in: strings.NewReader(strings.Repeat("STAT\r\n", login.MaxErrors+1) + "NOOP\r\n")}
+	if _, err := l.Serve(f, nil, false); err == nil || !strings.HasSuffix(f.out.String(), "-ERR too many errors\r\n") {
+		t.Errorf("said %q, ended with %v; want the end", f.out.String(), err)
+	}
+}
+
 // TestLoginSingle: in the spawned shape no byte beyond the login command is
 // read.
 func TestLoginSingle(t *testing.T) {
 	in := strings.NewReader("USER a\r\nPASS b\r\nSTAT\r\n")
 	f := &fake{in: in}
-	l := &Login{Timestamp: "<1.2@h>", Try: func(Credentials, []byte) Verdict { return Taken }}
+	l := &Login{Timestamp: "<1.2@h>", Try: func(login.Credentials, []byte) login.Verdict { return login.Taken }}
 	if taken, err := l.Serve(f, nil, true); !taken || err != nil {
 		t.Fatal(taken, err)
 	}
@@ -215,7 +236,10 @@ func TestLoginSingle(t *testing.T) {
 
 func TestInsecure(t *testing.T) {
 	f := &fake{in: strings.NewReader("USER a\r\nPASS b\r\nAPOP a b\r\nQUIT\r\n")}
-	l := &Login{Insecure: "not from here", Timestamp: "<1.2@h>", Try: func(Credentials, []byte) Verdict { t.Error("the password was looked at"); return Refused }}
+	l := &Login{Insecure: "not from here", Timestamp: "<1.2@h>", Try: func(login.Credentials, []byte) login.Verdict {
+		t.Error("the password was looked at")
+		return login.Refused
+	}}
 	l.Serve(f, nil, false)
 	if n := strings.Count(f.out.String(), "-ERR [AUTH] not from here"); n != 3 {
 		t.Errorf("%q; want three refusals", f.out.String())
@@ -227,6 +251,6 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script string) {
 		play(script, false, "S: 1\n\n.x\n")
 		c := &fake{in: strings.NewReader(script)}
-		(&Login{Try: func(Credentials, []byte) Verdict { return Refused }}).Serve(c, nil, false)
+		(&Login{Try: func(login.Credentials, []byte) login.Verdict { return login.Refused }}).Serve(c, nil, false)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"quill/internal/dialog"
+	"quill/internal/login"
 )
 
 // Limits of a session; pop3d(8) and popup(8) list them.
@@ -26,11 +27,7 @@ const (
 )
 
 // Conn is a client's connection.
-type Conn interface {
-	io.ReadWriter
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-}
+type Conn = login.Conn
 
 // Box is a maildrop, as it was when the session began; messages count from 0.
 type Box interface {

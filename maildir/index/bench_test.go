@@ -3,6 +3,7 @@
 package index
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"testing"
@@ -45,6 +46,24 @@ func BenchmarkOpen(b *testing.B) {
 	b.Run("warm", func(b *testing.B) {
 		for b.Loop() {
 			again(b)
+		}
+	})
+	b.Run("digests", func(b *testing.B) {
+		blob := bytes.Repeat([]byte("d"), 700)
+		for i := range benchMessages {
+			x.Keep(UID(i+1), blob)
+		}
+		if err := x.Flush(); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			d := x.Digests()
+			for i := range benchMessages {
+				if len(d.Of(UID(i+1))) != len(blob) {
+					b.Fatalf("UID %d has none", i+1)
+				}
+			}
+			d.Close()
 		}
 	})
 	n := 0

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -207,81 +206,6 @@ func (x *Index) hunt(lost map[string]UID) (gone []UID, err error) {
 		gone = append(gone, uid)
 	}
 	return gone, nil
-}
-
-// Attr is what a message is to have from the start.
-type Attr struct {
-	Flags    Flags
-	Keywords []string
-	Date     time.Time // INTERNALDATE; zero: the file's time
-}
-
-// Adopt takes in a message that was just delivered under this name in new/ or
-// cur/, and says what the index knows of it. It is on disk when it returns.
-func (x *Index) Adopt(name string, a Attr) (msg Message, err error) {
-	for _, k := range a.Keywords {
-		if !ValidKeyword(k) {
-			return msg, fmt.Errorf("%w: %q", ErrKeyword, k)
-		}
-	}
-	err = x.update(func() error {
-		i := x.byKey(name)
-		if i < 0 { // delivered within one tick of the folder's clock
-			if err := x.look(); err != nil {
-				return err
-			}
-			if i = x.byKey(name); i < 0 {
-				return &fs.PathError{Op: "adopt", Path: name, Err: fs.ErrNotExist}
-			}
-		}
-		uid := x.s.msgs[i].UID
-		if !a.Date.IsZero() {
-			if err := x.date(uid, a.Date); err != nil {
-				return err
-			}
-		}
-		if a.Flags != 0 || len(a.Keywords) > 0 {
-			if _, err := x.store([]UID{uid}, Store{Op: Add, Flags: a.Flags, Keywords: a.Keywords}); err != nil {
-				return err
-			}
-		}
-		msg = x.s.msgs[x.s.at(uid)]
-		return nil
-	})
-	return msg, err
-}
-
-// look reads new/ and cur/ whatever their times say.
-func (x *Index) look() error {
-	d := x.s.dirs
-	d.recheck = 1
-	if err := x.put(record{kind: kindDirState, dirs: d}); err != nil {
-		return err
-	}
-	return x.merge()
-}
-
-func (x *Index) byKey(name string) int {
-	want := Message{Name: name}
-	key := want.Key()
-	for i := len(x.s.msgs) - 1; i >= 0; i-- {
-		if x.s.msgs[i].Key() == key {
-			return i
-		}
-	}
-	return -1
-}
-
-// date sets a message's INTERNALDATE, and its file's time, so that an index made
-// anew has it too.
-func (x *Index) date(uid UID, t time.Time) error {
-	m := &x.s.msgs[x.s.at(uid)]
-	ts := unix.NsecToTimespec(t.UnixNano())
-	err := unix.UtimesNanoAt(x.m.Dir(m.New), m.Name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil && err != unix.ENOENT {
-		return fmt.Errorf("set the time of %s: %w", m.Name, err)
-	}
-	return x.put(record{kind: kindDate, msg: Message{UID: uid, Date: t.UnixNano()}})
 }
 
 // Flush renames the files that a Store of very many messages left for later, some

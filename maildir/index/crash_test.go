@@ -57,7 +57,7 @@ func child(dir string) error {
 			if err := os.Rename(filepath.Join(dir, "tmp", name), filepath.Join(dir, "new", name)); err != nil {
 				return err
 			}
-			msg, err := x.Adopt(name, Attr{})
+			msg, err := x.Adopt(name, Attr{Digest: digestFor(name)})
 			if err != nil {
 				return err
 			}
@@ -81,12 +81,13 @@ func child(dir string) error {
 
 // told is what the killed programs were told, all in all.
 type told struct {
-	valid  string
-	added  map[string]UID  // by key
-	ended  map[UID]bool    // true: told; false: begun, may be done or not
-	flags  map[UID]string  // "" after a change was begun
-	begun  map[string]bool // keys of messages that may be there
-	errors []string
+	valid   string
+	added   map[string]UID  // by key
+	ended   map[UID]bool    // true: told; false: begun, may be done or not
+	flags   map[UID]string  // "" after a change was begun
+	begun   map[string]bool // keys of messages that may be there
+	errors  []string
+	digests int // seen, all in all
 }
 
 // run lets a child work for a while and kills it.
@@ -151,6 +152,7 @@ func (c *told) check(t *testing.T, x *Index, l *ledger) {
 	takeIn(t, x)
 	v := x.View()
 	l.check(t, v)
+	c.digests += kept(t, x)
 	there := make(map[UID]bool)
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.Message(seq)
@@ -200,7 +202,7 @@ func TestKill(t *testing.T) {
 	kills, begun := 0, time.Now()
 	// On a busy machine children are killed before they have done much: then more
 	// of them are.
-	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 }
+	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 && c.digests > 0 }
 	for ; kills < 220 && time.Since(begun) < 8*time.Second || !enough() && time.Since(begun) < time.Minute; kills++ {
 		c.run(t, dir, time.Duration(r.IntN(12_000))*time.Microsecond)
 		if len(c.errors) > 0 {

@@ -24,6 +24,8 @@ const (
 	logPrefix = "qx.log."
 	lockFile  = "qx.lock"
 	validFile = "qx.uidvalidity"
+	cacheFile = "qx.cache"
+	cacheTmp  = "qx.cache.tmp"
 )
 
 // Bytes of qx.lock that are locked; byte 1 is a POP3 session's (package maildir).

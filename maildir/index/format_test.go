@@ -155,6 +155,8 @@ func samples() []record {
 		{kind: kindDirState, dirs: dirState{1, 2, 3}},
 		{kind: kindKeyword, number: 0, keyword: "$Label1"},
 		{kind: kindRotate, gen: 5},
+		{kind: kindEmail, msg: Message{UID: 1, EmailID: 8}},
+		{kind: kindCache, places: []placed{{1, 1<<placeBits | 16}, {9, 0}}},
 	}
 }
 
@@ -197,6 +199,10 @@ func TestRecordLimits(t *testing.T) {
 	for i := range ranges {
 		ranges[i] = Range{UID(2*i + 1), UID(2*i + 1)}
 	}
+	places := make([]placed, placesMax+1)
+	for i := range places {
+		places[i].uid = UID(i + 1)
+	}
 	long := strings.Repeat("n", nameMax+1)
 	for _, c := range []struct {
 		r  record
@@ -204,6 +210,8 @@ func TestRecordLimits(t *testing.T) {
 	}{
 		{record{kind: kindExpunge, modseq: 2, uids: ranges[:rangesMax]}, true},
 		{record{kind: kindExpunge, modseq: 2, uids: ranges}, false},
+		{record{kind: kindCache, places: places[:placesMax]}, true},
+		{record{kind: kindCache, places: places}, false},
 		{record{kind: kindName, msg: Message{UID: 1, Name: long[:nameMax]}}, true},
 		{record{kind: kindName, msg: Message{UID: 1, Name: long}}, false},
 		{record{kind: kindKeyword, keyword: long[:KeywordMax]}, true},

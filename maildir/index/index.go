@@ -31,23 +31,28 @@ type Stats struct {
 	Scans    int // of new/ or cur/
 	Rebuilds int // indexes made anew
 	Rotates  int
+	Compacts int // of the cache
 }
 
 // Index is an open index. Its methods may be called from several goroutines, and
 // any number of Indexes, of any processes, may be open on one Maildir.
 type Index struct {
-	m     *maildir.Maildir
-	opt   Options
-	mu    sync.Mutex
-	lock  *os.File
-	s     *state // nil: to be read
-	snap  identity
-	size  int64 // of the snapshot
-	log   *os.File
-	good  int64  // bytes of the log that s stands for
-	disk  int64  // of these known to be on disk
-	pend  []byte // records that s stands for but the log has not
-	stats Stats
+	m      *maildir.Maildir
+	opt    Options
+	mu     sync.Mutex
+	lock   *os.File
+	s      *state // nil: to be read
+	snap   identity
+	size   int64 // of the snapshot
+	log    *os.File
+	good   int64    // bytes of the log that s stands for
+	disk   int64    // of these known to be on disk
+	pend   []byte   // records that s stands for but the log has not
+	cache  *os.File // open for writing; nil: not yet
+	kept   gathered
+	dead   bool      // the cache may have more of dead messages than before
+	expect *expected // what an AdoptAll is about; else nil
+	stats  Stats
 }
 
 // identity tells whether a file is the one that was read.
@@ -74,7 +79,14 @@ func Open(m *maildir.Maildir, opt Options) (*Index, error) {
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.s != nil && len(x.kept.places) > 0 {
+		x.save(min(closeWait, x.opt.Wait))
+	}
 	x.drop()
+	if x.cache != nil {
+		x.cache.Close()
+		x.cache = nil
+	}
 	if x.lock != nil {
 		x.lock.Close()
 		x.lock = nil
@@ -111,9 +123,14 @@ func (x *Index) Sync() error {
 }
 
 // update runs f under the lock on a state that is up to date, and commits.
-func (x *Index) update(f func() error) (err error) {
+func (x *Index) update(f func() error) error { return x.updateFor(nil, f) }
+
+// updateFor is update where these messages are expected.
+func (x *Index) updateFor(e *expected, f func() error) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.expect = e
+	defer func() { x.expect = nil }()
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("index of %s: %w", x.m.Path(), err)
@@ -126,6 +143,10 @@ func (x *Index) update(f func() error) (err error) {
 	defer unlockByte(x.lock, indexByte)
 	if err = x.refresh(); err == nil {
 		err = f()
+	}
+	if err == nil {
+		x.writeKept()
+		x.compact()
 	}
 	if cerr := x.commit(); err == nil {
 		err = cerr
@@ -360,6 +381,7 @@ func (x *Index) rotate() error {
 
 // put applies a record, for commit to write.
 func (x *Index) put(r record) error {
+	x.dead = x.dead || r.kind == kindExpunge
 	switch r.kind {
 	case kindAdd, kindFlags, kindExpunge:
 		r.modseq = x.s.modseq + 1

@@ -381,25 +381,6 @@ func TestExpungeCutOff(t *testing.T) {
 	want(t, "cur/", names(t, dir+"/cur"), "[1700000002.m002:2,]")
 }
 
-func TestAdopt(t *testing.T) {
-	m, dir := newBox(t, 1)
-	x := open(t, m, Options{})
-	date := time.Unix(1234567890, 0)
-	for i := range 3 {
-		name := fmt.Sprintf("17000000%02d.a", 10+i)
-		drop(t, dir, "new/"+name)
-		msg, err := x.Adopt(name, Attr{Flags: Seen, Keywords: []string{"x"}, Date: date})
-		if err != nil || msg.UID != UID(i+2) || msg.Flags != Seen || msg.Keywords != 1 || !msg.InternalDate().Equal(date) || msg.New {
-			t.Errorf("adopt %d = %+v, %v", i, msg, err)
-		}
-	}
-	if _, err := x.Adopt("none", Attr{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("adopt of nothing: %v", err)
-	}
-	v := open(t, openBox(t, dir), Options{}).View()
-	want(t, "date for another handle", v.Message(4).InternalDate().Unix(), date.Unix())
-}
-
 func TestSettle(t *testing.T) {
 	m, dir := newBox(t, 0)
 	drop(t, dir, "new/1.a")

@@ -3,8 +3,6 @@
 package index
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -228,14 +226,14 @@ func (x *Index) adopt(found files) error {
 		return errFull
 	}
 	slices.SortFunc(msgs, maildir.ByTime)
+	x.expect.order(msgs)
 	if err := x.syncDirs(); err != nil {
 		return err
 	}
 	saved := uint32(time.Now().Unix())
 	for _, f := range msgs {
-		hash := sha256.Sum256([]byte(f.Key()))
 		m := Message{UID: x.s.next, Flags: nameFlags(f.Name), New: f.New, Size: f.Size, Wire: f.Wire, Date: f.MTime.UnixNano(),
-			Saved: saved, EmailID: binary.LittleEndian.Uint64(hash[:]), Name: f.Name}
+			Saved: saved, EmailID: x.emailID(f.Key()), Name: f.Name}
 		if err := x.put(record{kind: kindAdd, msg: m}); err != nil {
 			return err
 		}

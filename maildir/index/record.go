@@ -18,6 +18,8 @@ const (
 	kindDirState                 // new/ and cur/ are known in full
 	kindKeyword                  // a keyword's name
 	kindRotate                   // this log is closed; the next generation follows
+	kindEmail                    // a message has another EMAILID
+	kindCache                    // where digests of messages are
 	kinds
 )
 
@@ -27,12 +29,13 @@ type record struct {
 	modseq  uint64   // of Add, Flags, Expunge; else 0
 	gen     uint64   // Head, Rotate
 	valid   uint32   // Head: UIDVALIDITY
-	msg     Message  // Add; Name: UID, New, Name; Date: UID, Date
+	msg     Message  // Add; Name: UID, New, Name; Date: UID, Date; Email: UID, EmailID
 	change  change   // Flags
 	uids    []Range  // Flags, Intent, Expunge
 	dirs    dirState // DirState
 	number  uint8    // Keyword
 	keyword string   // Keyword
+	places  []placed // Cache
 }
 
 // change is what becomes of flags and keywords: first off, then on.
@@ -44,6 +47,7 @@ type change struct {
 const (
 	recordHead = 20 // bytes before the payload
 	logVersion = 1
+	placeSize  = 12 // bytes of a placed
 )
 
 // appendRecord puts the record at the end of b:
@@ -84,6 +88,14 @@ func appendPayload(b []byte, r *record) []byte {
 	case kindDate:
 		b = le.AppendUint32(b, uint32(m.UID))
 		b = le.AppendUint64(b, uint64(m.Date))
+	case kindEmail:
+		b = le.AppendUint32(b, uint32(m.UID))
+		b = le.AppendUint64(b, m.EmailID)
+	case kindCache:
+		for _, p := range r.places {
+			b = le.AppendUint32(b, uint32(p.uid))
+			b = le.AppendUint64(b, p.cache)
+		}
 	case kindIntent, kindExpunge:
 		b = putRanges(b, r.uids)
 	case kindDirState:
@@ -188,6 +200,10 @@ func (r *reader) payload(rec *record) {
 		r.name(m)
 	case kindDate:
 		m.UID, m.Date = UID(r.u32()), r.i64()
+	case kindEmail:
+		m.UID, m.EmailID = UID(r.u32()), r.u64()
+	case kindCache:
+		rec.places = r.places()
 	case kindIntent, kindExpunge:
 		rec.uids = r.rest()
 	case kindDirState:
@@ -199,6 +215,19 @@ func (r *reader) payload(rec *record) {
 	case kindRotate:
 		rec.gen = r.u64()
 	}
+}
+
+func (r *reader) places() []placed {
+	n := len(r.b) / placeSize
+	if r.bad = r.bad || n > placesMax || len(r.b)%placeSize != 0; r.bad {
+		return nil
+	}
+	all := make([]placed, n)
+	for i := range all {
+		all[i] = placed{UID(r.u32()), r.u64()}
+		r.bad = r.bad || all[i].uid == 0 || i > 0 && all[i].uid <= all[i-1].uid
+	}
+	return all
 }
 
 func (r *reader) name(m *Message) {

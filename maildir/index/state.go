@@ -53,14 +53,10 @@ func (s *state) apply(r *record) error {
 			m.Keywords = m.Keywords&^r.change.kwOff | r.change.kwOn
 			m.ModSeq = r.modseq
 		})
-	case kindName, kindDate:
-		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) {
-			if r.kind == kindDate {
-				m.Date = r.msg.Date
-				return
-			}
-			m.Name, m.New = r.msg.Name, r.msg.New
-		})
+	case kindName, kindDate, kindEmail:
+		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) { r.set(m) })
+	case kindCache:
+		s.place(r.places)
 	case kindIntent:
 		s.intents = slices.Clone(r.uids)
 	case kindExpunge:
@@ -71,6 +67,18 @@ func (s *state) apply(r *record) error {
 		return s.define(r)
 	}
 	return nil
+}
+
+// set does to a message what a record about one says.
+func (r *record) set(m *Message) {
+	switch r.kind {
+	case kindName:
+		m.Name, m.New = r.msg.Name, r.msg.New
+	case kindDate:
+		m.Date = r.msg.Date
+	case kindEmail:
+		m.EmailID = r.msg.EmailID
+	}
 }
 
 func (s *state) add(r *record) error {
@@ -117,6 +125,15 @@ func (s *state) each(uids []Range, f func(*Message)) {
 	for _, r := range uids {
 		for i := s.at(r.Lo); i < len(s.msgs) && s.msgs[i].UID <= r.Hi; i++ {
 			f(&s.msgs[i])
+		}
+	}
+}
+
+func (s *state) place(places []placed) {
+	s.own()
+	for _, p := range places {
+		if i := s.at(p.uid); i < len(s.msgs) && s.msgs[i].UID == p.uid {
+			s.msgs[i].Cache = p.cache
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package main
+package logindoor
 
 import (
 	"errors"
@@ -12,25 +12,25 @@ import (
 )
 
 // options is how the rest of a resident chain is run.
-func (d *door) options() chain.NextOptions {
-	o := chain.NextOptions{Spawn: d.spawnForeign, Log: func(line string) { logf("%s", line) }}
+func (d *Door) options() chain.NextOptions {
+	o := chain.NextOptions{Spawn: d.spawnForeign, Log: func(line string) { d.logf("%s", line) }}
 	if privilege.Root() {
 		o.Once = func() {
-			exit.Die(prog, exit.Temporary, errors.New("the rest of the chain died, and only root could start it again"))
+			exit.Die(d.Prog, exit.Temporary, errors.New("the rest of the chain died, and only root could start it again"))
 		}
 	}
 	return o
 }
 
 // lower gives up root when the rest of the chain runs.
-func (d *door) lower() error {
+func (d *Door) lower() error {
 	if d.next != nil && privilege.Root() && d.next.Foreign() {
-		logf("warning: %s is no checkpassword of ours: it is run as UID and can become nobody; start popup by a tcpserver without -k", d.argv[0])
+		d.logf("warning: %s is no checkpassword of ours: it is run as UID and can become nobody; start %s by a tcpserver without -k", d.Argv[0], d.Prog)
 	}
 	if err := privilege.FromRoot(); err != nil {
 		return err
 	}
 	// What is confined here is confined for the rest of a spawned chain too, and
 	// checkpassword reads accounts and becomes others: so no more than this.
-	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true})
+	return sandbox.Confine(d.Prog, sandbox.Rules{Deny: sandbox.NoBackdoor, Hidden: true, BecomesUsers: true})
 }

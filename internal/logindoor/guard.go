@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 
-package main
+package logindoor
 
 import (
 	"errors"
@@ -12,16 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/internal/exit"
-	"quill/internal/pop3"
+	"quill/internal/login"
 	"quill/internal/privilege"
 )
 
 // In the spawned shape each login runs the rest of the chain anew, which has to
 // be root to become somebody, while the client's bytes are nothing for root. So
-// a spawned popup that root has started stays root and reads nothing of the
+// a spawned door that root has started stays root and reads nothing of the
 // client's: it starts itself again as UID and GID for that, on the same
 // descriptors 0 to 2, with a socketpair between the two. Down the child sends a
-// login as descriptor 3 will have it; up it gets the exit code.
+// login as descriptor 3 will have it, and the variables that come with it; up it
+// gets the exit code. The guard takes no variable but those it was written for:
+// others, such as PATH, would be root's.
 
 // guardVariable tells the child on which descriptor it finds the guard.
 const guardVariable = "QUILLGUARD"
@@ -29,7 +31,7 @@ const guardVariable = "QUILLGUARD"
 // maxLogin is the bytes of a login as the child sends it.
 const maxLogin = 2048
 
-// guardFromEnv is the guard that started this popup, nil where none did.
+// guardFromEnv is the guard that started this process, nil where none did.
 func guardFromEnv() *os.File {
 	fd, err := strconv.Atoi(os.Getenv(guardVariable))
 	os.Unsetenv(guardVariable)
@@ -41,10 +43,10 @@ func guardFromEnv() *os.File {
 }
 
 // watch starts the child, runs its logins as root, and gives its exit code.
-func (d *door) watch() int {
+func (d *Door) watch() int {
 	child, link, err := startChild()
 	if err != nil {
-		logf("fatal: %v", err)
+		d.logf("fatal: %v", err)
 		return exit.Temporary
 	}
 	d.logins(link)
@@ -85,16 +87,16 @@ func startChild() (*os.Process, *os.File, error) {
 
 // logins answers a child, as often as a client may try: more comes only from a
 // child that is no longer ours.
-func (d *door) logins(link *os.File) {
+func (d *Door) logins(link *os.File) {
 	b := make([]byte, maxLogin)
-	for range pop3.MaxTries {
+	for range login.MaxTries {
 		n, err := link.Read(b)
 		if err != nil || n == 0 {
 			return
 		}
 		code := exit.Temporary
-		if f := strings.Split(string(b[:n]), "\x00"); len(f) == 4 {
-			code = d.askSpawned(pop3.Credentials{User: f[0], Secret: f[1], Timestamp: f[2]})
+		if c, vars, ok := d.parseLogin(string(b[:n])); ok {
+			code = d.askSpawned(c, vars)
 		}
 		if _, err := link.WriteString(strconv.Itoa(code)); err != nil {
 			return
@@ -102,12 +104,32 @@ func (d *door) logins(link *os.File) {
 	}
 }
 
+// parseLogin reads what a child sends: credentials and variables, each ended by
+// NUL.
+func (d *Door) parseLogin(s string) (c login.Credentials, vars []string, ok bool) {
+	f := strings.Split(s, "\x00")
+	n := len(f) - 1
+	if n < 3 || f[n] != "" {
+		return login.Credentials{}, nil, false
+	}
+	for _, kv := range f[3:n] {
+		if !d.named(kv) {
+			return login.Credentials{}, nil, false
+		}
+	}
+	return login.Credentials{User: f[0], Secret: f[1], Timestamp: f[2]}, f[3:n], true
+}
+
 // askGuard has the guard run the rest of the chain for a login.
-func askGuard(guard *os.File, c pop3.Credentials) (code int) {
-	b := make([]byte, 16)
-	if _, err := guard.WriteString(c.User + "\x00" + c.Secret + "\x00" + c.Timestamp + "\x00"); err != nil {
+func askGuard(guard *os.File, c login.Credentials, vars []string) (code int) {
+	request := c.Bytes()
+	for _, kv := range vars {
+		request = append(append(request, kv...), 0)
+	}
+	if _, err := guard.Write(request); err != nil {
 		return exit.Temporary
 	}
+	b := make([]byte, 16)
 	n, err := guard.Read(b)
 	if err != nil {
 		return -1

@@ -1,39 +1,41 @@
 // SPDX-License-Identifier: ISC
 
-package main
+package logindoor
 
 import (
 	"os"
+	"slices"
 
 	"quill/internal/chain"
 	"quill/internal/exit"
-	"quill/internal/pop3"
+	"quill/internal/login"
+	"quill/internal/ucspi"
 )
 
 // verdictOf is what became of a login, by the exit code of who was asked.
-func verdictOf(code int) pop3.Verdict {
+func verdictOf(code int) login.Verdict {
 	switch {
 	case code == 0:
-		return pop3.Taken
+		return login.Taken
 	case code == 1:
-		return pop3.Refused
+		return login.Refused
 	case code < 0:
-		return pop3.Crashed
+		return login.Crashed
 	}
-	return pop3.Temporary
+	return login.Temporary
 }
 
 // ask asks the rest of the chain about a login; status is how a session ended.
-func (d *door) ask(s *chain.Session, c pop3.Credentials, ahead []byte) (pop3.Verdict, uint32) {
+func (d *Door) ask(s *chain.Session, c login.Credentials, ahead []byte, vars []string) (login.Verdict, uint32) {
 	switch {
 	case d.guard != nil:
-		return verdictOf(askGuard(d.guard, c)), 0
+		return verdictOf(askGuard(d.guard, c, vars)), 0
 	case d.next == nil:
-		return verdictOf(d.askSpawned(c)), 0
+		return verdictOf(d.askSpawned(c, vars)), 0
 	}
 	p := s.Packet()
 	p.Ahead = ahead
-	p.Env = append(append([]string{}, p.Env...), "CHECKUSER="+c.User, "CHECKPASS="+c.Secret, "TIMESTAMP="+c.Timestamp)
+	p.Env = slices.Concat(p.Env, vars, []string{"CHECKUSER=" + c.User, "CHECKPASS=" + c.Secret, "TIMESTAMP=" + c.Timestamp})
 	reports := make(chan chain.Report, 4)
 	d.next.Pass(p, func(r chain.Report) { reports <- r })
 	r := <-reports
@@ -42,7 +44,7 @@ func (d *door) ask(s *chain.Session, c pop3.Credentials, ahead []byte) (pop3.Ver
 		for !r.Final() {
 			r = <-reports
 		}
-		return pop3.Taken, r.Status
+		return login.Taken, r.Status
 	}
 	// A foreign program that exits 0 had the session and ended it.
 	return verdictOf(r.ExitCode()), r.Status
@@ -50,20 +52,23 @@ func (d *door) ask(s *chain.Session, c pop3.Credentials, ahead []byte) (pop3.Ver
 
 // askSpawned runs the rest of the chain for this login, with the credentials on
 // descriptor 3 (checkpassword(8)), and gives its exit code, -1 for a crash.
-func (d *door) askSpawned(c pop3.Credentials) int {
+func (d *Door) askSpawned(c login.Credentials, vars []string) int {
 	r, err := credentials(c)
 	if err != nil {
 		return exit.Temporary
 	}
 	defer r.Close()
-	path, err := chain.Find(d.argv)
+	path, err := chain.Find(d.Argv)
 	if err != nil {
-		logf("%v", err)
+		d.logf("%v", err)
 		return exit.Temporary
 	}
-	proc, err := os.StartProcess(path, d.argv, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r}})
+	proc, err := os.StartProcess(path, d.Argv, &os.ProcAttr{
+		Env:   ucspi.Process().With(vars).List(),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, r},
+	})
 	if err != nil {
-		logf("%v", err)
+		d.logf("%v", err)
 		return exit.Temporary
 	}
 	st, err := proc.Wait()
@@ -75,12 +80,12 @@ func (d *door) askSpawned(c pop3.Credentials) int {
 
 // credentials is a pipe that holds them: they are fewer bytes than a pipe takes
 // at once.
-func credentials(c pop3.Credentials) (*os.File, error) {
+func credentials(c login.Credentials) (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.WriteString(c.User + "\x00" + c.Secret + "\x00" + c.Timestamp + "\x00")
+	_, err = w.Write(c.Bytes())
 	if cerr := w.Close(); err == nil {
 		err = cerr
 	}
@@ -91,27 +96,26 @@ func credentials(c pop3.Credentials) (*os.File, error) {
 	return r, nil
 }
 
-// spawnForeign runs a checkpassword of others for one login in the resident
+// spawnForeign starts a checkpassword of others for one login in the resident
 // shape: the packet's credentials go to descriptor 3 and not into its
 // environment.
-func (d *door) spawnForeign(p *chain.Packet) uint32 {
-	var c pop3.Credentials
+func (d *Door) spawnForeign(p *chain.Packet) (*chain.Process, error) {
+	var c login.Credentials
 	p.Env = takeSecrets(p.Env, &c)
 	r, err := credentials(c)
 	if err != nil {
-		return chain.Exited(111)
+		return nil, err
 	}
 	defer r.Close()
-	child, err := chain.Spawn(d.argv, chain.SpawnOptions{Env: os.Environ(), Files: []*os.File{r}}, p)
+	child, err := chain.Spawn(d.Argv, chain.SpawnOptions{Env: os.Environ(), Files: []*os.File{r}}, p)
 	if err != nil {
-		logf("%v", err)
-		return chain.Exited(111)
+		d.logf("%v", err)
 	}
-	return child.Wait()
+	return child, err
 }
 
 // takeSecrets takes the credentials out of a packet's variables.
-func takeSecrets(env []string, c *pop3.Credentials) []string {
+func takeSecrets(env []string, c *login.Credentials) []string {
 	var rest []string
 	for _, kv := range env {
 		switch {

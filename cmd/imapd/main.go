@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: ISC
+
+// Program imapd lets a client read and change a Maildir and its folders by IMAP
+// on descriptors 0 and 1, or on the connections of a chain, after somebody has
+// checked who it is; see imapd(8).
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"quill/internal/chain"
+	"quill/internal/control"
+	"quill/internal/exit"
+	"quill/internal/imapsession"
+	"quill/internal/inotify"
+	"quill/internal/sandbox"
+	"quill/maildir/folders"
+)
+
+const prog = "imapd"
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE)
+	if len(os.Args) != 2 {
+		exit.Usage("imapd Maildir")
+	}
+	limit, err := messageLimit(control.Open(control.Home()))
+	if err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
+	if err := confine(); err != nil {
+		exit.Die(prog, exit.Temporary, err)
+	}
+	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
+	os.Exit(chain.Serve(os.Args, p.session))
+}
+
+// confine takes from a resident imapd what lies outside the folder of all its
+// mailboxes, where checkpassword(8) has named it.
+func confine() error {
+	root := os.Getenv("QUILLROOT")
+	switch {
+	case !chain.Resident():
+		return nil // the session knows its mailbox
+	case root == "":
+		return confineTo(nil)
+	}
+	return confineTo(&sandbox.Files{Write: []string{root}})
+}
+
+// confineTo leaves the process these files, the connections it has and will be
+// given, and nothing more.
+func confineTo(f *sandbox.Files) error {
+	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket, Files: f, Hidden: true})
+}
+
+// session is one client's. A client that was spoken to ends in 0, whatever came
+// of it: 1 and 2 are checkpassword's.
+func (p *post) session(s *chain.Session) int {
+	tag, user := s.Env.Value("IMAPTAG"), s.Env.Value("USER")
+	if os.Getuid() == 0 {
+		return refuse(s, tag, "will not run as root")
+	}
+	a, err := p.open(s)
+	if err != nil {
+		logf("%s: %v", user, err)
+		return refuse(s, tag, "this user has no $HOME/Maildir")
+	}
+	defer a.close()
+	o := imapsession.Options{Tag: tag, User: user, Account: a, Note: func(event string) { logf("%s: %s", user, event) }}
+	if err := imapsession.Serve(s.Stream, s.Ahead, o); err != nil && s.Resident() {
+		s.Note(err.Error())
+	}
+	return exit.OK
+}
+
+// refuse says why there is no session.
+func refuse(s *chain.Session, tag, why string) int {
+	s.Stream.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if tag != "" {
+		fmt.Fprintf(s.Stream, "%s NO [UNAVAILABLE] %s\r\n", tag, why)
+	}
+	fmt.Fprintf(s.Stream, "* BYE %s\r\n", why)
+	return exit.OK
+}
+
+// logf writes one line to descriptor 2.
+func logf(format string, args ...any) {
+	os.Stderr.WriteString(prog + ": " + escaped(fmt.Sprintf(format, args...)) + "\n")
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: ISC
+
+package imapsession
+
+import (
+	"slices"
+	"strings"
+
+	"quill/internal/imap"
+	"quill/internal/mailbox"
+)
+
+// entry is a name that LIST may tell.
+type entry struct {
+	mailbox.Folder
+	exists     bool // in the account, if only as a level
+	subscribed bool
+	below      bool // a name below this one is subscribed to
+	tell       bool
+	info       bool // tell that names below it were selected: CHILDINFO
+}
+
+// entries is all names there are or that are subscribed to, with the levels above
+// them, in order.
+func (s *session) entries(subs bool) ([]*entry, error) {
+	folders, err := s.Account.Folders()
+	if err != nil {
+		return nil, err
+	}
+	byName := make(map[string]*entry, len(folders))
+	for _, f := range folders {
+		byName[f.Name] = &entry{Folder: f, exists: true}
+	}
+	if subs {
+		names, err := s.Account.Subscribed()
+		if err != nil {
+			return nil, err
+		}
+		at := func(name string) *entry {
+			if byName[name] == nil {
+				byName[name] = &entry{Folder: mailbox.Folder{Name: name, NoSelect: true}}
+			}
+			return byName[name]
+		}
+		for _, name := range names {
+			at(name).subscribed = true
+			for up := parent(name); up != ""; up = parent(up) {
+				at(up).below = true
+			}
+		}
+	}
+	all := make([]*entry, 0, len(byName))
+	for _, e := range byName {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return byINBOX(a.Name, b.Name) })
+	return all, nil
+}
+
+// byINBOX orders names, INBOX first.
+func byINBOX(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == "INBOX":
+		return -1
+	case b == "INBOX":
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
+func parent(name string) string {
+	return name[:max(strings.LastIndexByte(name, mailbox.Separator), 0)]
+}
+
+// doList: RFC 9051 §6.3.9, RFC 5258, RFC 5819.
+func (s *session) doList(c *imap.Command) (string, string, error) {
+	l := c.List
+	if !l.Extended && len(l.Patterns) == 1 && l.Patterns[0] == "" { // a question for the separator
+		s.w.Untagged(`LIST (\Noselect) "` + string(mailbox.Separator) + `" ""`).End()
+		return "", "", nil
+	}
+	subs := l.SelectSubscribed || l.ReturnSubscribed
+	all, err := s.entries(subs)
+	if err != nil {
+		return "", "", err
+	}
+	match := matcher(l)
+	for _, e := range all {
+		e.tell = match(e.Name) && selects(l, e)
+	}
+	if l.SelectRecursive {
+		recursive(l, all, match)
+	}
+	for _, e := range all {
+		if e.tell || e.info {
+			s.tellFolder("LIST", l, e)
+			s.listStatus(l, e)
+		}
+	}
+	return "", "", nil
+}
+
+// selects says whether LIST's selection options take the entry.
+func selects(l *imap.List, e *entry) bool {
+	switch {
+	case l.SelectSpecialUse && len(e.Use) == 0:
+		return false
+	case l.SelectSubscribed:
+		return e.subscribed
+	}
+	return e.exists
+}
+
+// recursive has those told that match and have others below that are selected
+// and do not match (RFC 5258 §3.5).
+func recursive(l *imap.List, all []*entry, match func(string) bool) {
+	byName := make(map[string]*entry, len(all))
+	for _, e := range all {
+		byName[e.Name] = e
+	}
+	for _, e := range all {
+		if !selects(l, e) || match(e.Name) {
+			continue
+		}
+		for up := parent(e.Name); up != ""; up = parent(up) {
+			if p := byName[up]; p != nil && match(up) {
+				p.info = true
+			}
+		}
+	}
+}
+
+// matcher says whether a name matches one of the patterns, each of which stands
+// after the reference.
+func matcher(l *imap.List) func(string) bool {
+	var ms []*imap.Matcher
+	for _, p := range l.Patterns {
+		ms = append(ms, imap.NewMatcher(l.Reference+p, mailbox.Separator))
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(ms, func(m *imap.Matcher) bool { return m.Match(name) })
+	}
+}
+
+func (s *session) tellFolder(word string, l *imap.List, e *entry) {
+	var attrs []string
+	switch {
+	case !e.exists && l.Extended, e.NoSelect && s.rev2:
+		attrs = append(attrs, `\NonExistent`)
+	case e.NoSelect:
+		attrs = append(attrs, `\Noselect`)
+	}
+	switch {
+	case e.Children:
+		attrs = append(attrs, `\HasChildren`)
+	case e.exists:
+		attrs = append(attrs, `\HasNoChildren`)
+	}
+	if e.subscribed && (l.ReturnSubscribed || l.SelectSubscribed) && word == "LIST" {
+		attrs = append(attrs, `\Subscribed`)
+	}
+	attrs = append(attrs, e.Use...)
+	s.w.Untagged(word + " ").Flags(attrs).Raw(` "` + string(mailbox.Separator) + `" `).Mailbox(e.Name)
+	if e.info {
+		s.w.Raw(` ("CHILDINFO" ("SUBSCRIBED"))`)
+	}
+	s.w.End()
+}
+
+// listStatus tells the status of a mailbox that LIST has told of. Where that
+// cannot be had it is left out (RFC 5819 §2).
+func (s *session) listStatus(l *imap.List, e *entry) {
+	if len(l.ReturnStatus) == 0 || e.NoSelect || !e.exists {
+		return
+	}
+	st, err := s.Account.Status(e.Name)
+	if err != nil {
+		s.note("STATUS of " + e.Name + ": " + err.Error())
+		return
+	}
+	s.tellStatus(e.Name, l.ReturnStatus, &st)
+}
+
+// doLsub: RFC 3501 §6.3.9. A name that matches because one below it, which does
+// not match, is subscribed to is told as \Noselect.
+func (s *session) doLsub(c *imap.Command) (string, string, error) {
+	all, err := s.entries(true)
+	if err != nil {
+		return "", "", err
+	}
+	match := matcher(c.List)
+	told := make(map[string]bool)
+	for _, e := range all {
+		if e.subscribed && match(e.Name) {
+			told[e.Name] = true
+		}
+	}
+	for _, e := range all {
+		switch {
+		case told[e.Name]:
+			e.NoSelect = false // what is told here is the subscription
+			s.tellFolder("LSUB", c.List, e)
+		case e.below && match(e.Name) && hides(all, e.Name, match):
+			e.NoSelect = true
+			s.tellFolder("LSUB", c.List, e)
+		}
+	}
+	return "", "", nil
+}
+
+// hides tells whether a name below this one is subscribed to that the pattern
+// does not match.
+func hides(all []*entry, name string, match func(string) bool) bool {
+	return slices.ContainsFunc(all, func(e *entry) bool {
+		return e.subscribed && strings.HasPrefix(e.Name, name+string(mailbox.Separator)) && !match(e.Name)
+	})
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: ISC
+
+package imapsession
+
+import (
+	"quill/internal/imap"
+	"quill/internal/mailbox"
+)
+
+// ranges is the sequence numbers of the command's set. A number of no message is
+// the client's error; a UID of none is not (RFC 9051 §6.4.9).
+func (s *session) ranges(c *imap.Command) ([]imap.Range, error) {
+	switch {
+	case c.Set.Saved:
+		return s.numbers(s.saved), nil
+	case c.UID:
+		last := uint32(0)
+		if n := s.box.Len(); n > 0 {
+			var m mailbox.Message
+			s.box.Message(n, &m)
+			last = m.UID
+		}
+		// What * is must be a UID that is there; greater ones are of no message.
+		return s.numbers(c.Set.Resolve(last)), nil
+	case int64(c.Set.Max()) > int64(s.box.Len()):
+		return nil, wrong("no message has this number")
+	}
+	return c.Set.Resolve(uint32(s.box.Len())), nil
+}
+
+// numbers is the sequence numbers of the messages with these UIDs.
+func (s *session) numbers(uids []imap.Range) (out []imap.Range) {
+	for _, r := range uids {
+		from, _ := s.box.Seq(r.Lo)
+		to, ok := s.box.Seq(r.Hi)
+		if !ok {
+			to--
+		}
+		if from <= to {
+			out = append(out, imap.Range{Lo: uint32(from), Hi: uint32(to)})
+		}
+	}
+	return imap.Normal(out)
+}
+
+// each calls f for the messages with these sequence numbers, until an error.
+func (s *session) each(seqs []imap.Range, f func(seq int, m *mailbox.Message) error) error {
+	var m mailbox.Message
+	for _, r := range seqs {
+		for seq := int(r.Lo); seq <= int(r.Hi); seq++ {
+			s.box.Message(seq, &m)
+			if err := f(seq, &m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// uids is the UIDs of those of the messages that f takes; nil takes all.
+func (s *session) uids(seqs []imap.Range, f func(m *mailbox.Message) bool) (out []uint32) {
+	s.each(seqs, func(_ int, m *mailbox.Message) error {
+		if f == nil || f(m) {
+			out = append(out, m.UID)
+		}
+		return nil
+	})
+	return out
+}
+
+// all is every message's sequence number.
+func (s *session) all() []imap.Range {
+	if s.box.Len() == 0 {
+		return nil
+	}
+	return []imap.Range{{Lo: 1, Hi: uint32(s.box.Len())}}
+}
+
+// writable refuses a change to a mailbox that was opened to be read.
+func (s *session) writable() error {
+	if s.readOnly {
+		return no("CANNOT", "the mailbox was opened to be read only")
+	}
+	return nil
+}
+
+// doExpunge: RFC 9051 §6.4.3, UID EXPUNGE §6.4.9.
+func (s *session) doExpunge(c *imap.Command) (string, string, error) {
+	if err := s.writable(); err != nil {
+		return "", "", err
+	}
+	seqs := s.all()
+	if c.UID {
+		var err error
+		if seqs, err = s.ranges(c); err != nil {
+			return "", "", err
+		}
+	}
+	if err := s.expunge(seqs); err != nil {
+		return "", "", err
+	}
+	return s.highest(), "", s.events(s.box.Update(true), nil)
+}
+
+// highest is the code that tells a client that resynchronizes how far it is (RFC
+// 7162 §3.2.7).
+func (s *session) highest() string {
+	if !s.qresync {
+		return ""
+	}
+	return "HIGHESTMODSEQ " + decimal(s.box.HighestModSeq())
+}
+
+// expunge deletes those of the messages that have \Deleted; nil stands for all.
+func (s *session) expunge(seqs []imap.Range) error {
+	if seqs == nil {
+		seqs = s.all()
+	}
+	uids := s.uids(seqs, func(m *mailbox.Message) bool { return m.Flags&mailbox.Deleted != 0 })
+	if len(uids) == 0 {
+		return nil
+	}
+	return s.box.Expunge(uids)
+}
+
+// doCopy: RFC 9051 §6.4.7.
+func (s *session) doCopy(c *imap.Command) (string, string, error) {
+	return s.transfer(c, s.box.Copy)
+}
+
+// doMove: RFC 9051 §6.4.8. The client hears where the messages are before it
+// hears that they are gone.
+func (s *session) doMove(c *imap.Command) (string, string, error) {
+	if err := s.writable(); err != nil {
+		return "", "", err
+	}
+	code, _, err := s.transfer(c, s.box.Move)
+	if err != nil {
+		return "", "", err
+	}
+	if code != "" {
+		s.w.Untagged("OK [" + code + "] moved").End()
+	}
+	return s.highest(), "", s.events(s.box.Update(true), nil)
+}
+
+func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.Copied, error)) (code, text string, err error) {
+	seqs, err := s.ranges(c)
+	if err != nil {
+		return "", "", err
+	}
+	uids := s.uids(seqs, nil)
+	if len(uids) == 0 {
+		return "", "there was nothing to take", nil
+	}
+	got, err := do(uids, c.Mailbox)
+	if err != nil {
+		return "", "", tryCreate(err)
+	}
+	if len(got.Source) == 0 {
+		return "", "", no("EXPUNGEISSUED", "the messages are gone already")
+	}
+	return "COPYUID " + decimal(uint64(got.UIDValidity)) + " " + listed(got.Source) + " " + listed(got.Target), "", nil
+}
+
+// listed is UIDs as a set that keeps their order (RFC 4315 §3): both sets of a
+// COPYUID count alike.
+func listed(uids []uint32) string {
+	var rs []imap.Range
+	for _, u := range uids {
+		if n := len(rs); n > 0 && rs[n-1].Hi+1 == u {
+			rs[n-1].Hi = u
+			continue
+		}
+		rs = append(rs, imap.Range{Lo: u, Hi: u})
+	}
+	return string(imap.AppendRanges(nil, rs))
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: ISC
+
+package imapsession
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"quill/internal/imap"
+	"quill/internal/imapfetch"
+	"quill/internal/mailbox"
+)
+
+// flagsOf reads flags of a client's; \Recent is not the client's to set.
+func flagsOf(names []string) (flags mailbox.Flags, keywords []string, err error) {
+	for _, name := range names {
+		i := slices.IndexFunc(systemFlags, func(f string) bool { return strings.EqualFold(f, name) })
+		switch {
+		case i >= 0:
+			flags |= 1 << i
+		case strings.EqualFold(name, `\Recent`):
+			return 0, nil, no("CANNOT", "only the server sets this flag")
+		case strings.HasPrefix(name, `\`):
+			return 0, nil, no("CANNOT", "no such system flag")
+		case !slices.ContainsFunc(keywords, func(k string) bool { return strings.EqualFold(k, name) }):
+			keywords = append(keywords, name)
+		}
+	}
+	return flags, keywords, nil
+}
+
+// doStore: RFC 9051 §6.4.6, RFC 7162 §3.1.3.
+func (s *session) doStore(c *imap.Command) (string, string, error) {
+	if err := s.writable(); err != nil {
+		return "", "", err
+	}
+	seqs, err := s.ranges(c)
+	if err != nil {
+		return "", "", err
+	}
+	flags, keywords, err := flagsOf(c.Store.Flags)
+	if err != nil {
+		return "", "", err
+	}
+	st := mailbox.Store{Flags: flags, Keywords: keywords, Op: map[byte]mailbox.Op{0: mailbox.Replace, '+': mailbox.Add, '-': mailbox.Remove}[c.Store.Op]}
+	if c.Store.Unchanged {
+		s.wantModSeq()
+		since := uint64(c.Store.UnchangedSince)
+		st.Unchanged = &since
+	}
+	return s.store(c, seqs, st)
+}
+
+// store changes messages and tells of it. What others have changed before is told
+// first, so that what is silent is our own change alone.
+func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (string, string, error) {
+	if err := s.news(false); err != nil {
+		return "", "", err
+	}
+	uids := s.uids(seqs, nil)
+	modified, err := s.box.Store(uids, st)
+	if err != nil {
+		return "", "", err
+	}
+	spared := toRanges(modified)
+	ours := toRanges(uids)
+	own := func(m *mailbox.Message) bool { return inRanges(ours, m.UID) && !inRanges(spared, m.UID) }
+	expected := s.expecting(st)
+	hide := func(m *mailbox.Message) bool { return own(m) && (!c.Store.Silent || expected(m)) }
+	changed := s.box.Update(false)
+	if err := s.events(changed, hide); err != nil {
+		return "", "", err
+	}
+	if err := s.tellStored(c, seqs, own, changed); err != nil {
+		return "", "", err
+	}
+	if len(modified) == 0 {
+		return "", "", nil
+	}
+	if c.UID {
+		return "MODIFIED " + string(imap.AppendRanges(nil, spared)), "others had changed these", nil
+	}
+	return "MODIFIED " + string(imap.AppendRanges(nil, s.numbers(spared))), "others had changed these", nil
+}
+
+// expecting tells whether a message has what the change gives it.
+func (s *session) expecting(st mailbox.Store) func(*mailbox.Message) bool {
+	var kw uint64
+	for i, name := range s.box.Keywords() {
+		if slices.ContainsFunc(st.Keywords, func(k string) bool { return strings.EqualFold(k, name) }) {
+			kw |= 1 << i
+		}
+	}
+	return func(m *mailbox.Message) bool {
+		switch st.Op {
+		case mailbox.Add:
+			return m.Flags&st.Flags == st.Flags && m.Keywords&kw == kw
+		case mailbox.Remove:
+			return m.Flags&st.Flags == 0 && m.Keywords&kw == 0
+		}
+		return m.Flags == st.Flags && len(st.Keywords) == ones(m.Keywords)
+	}
+}
+
+// tellStored answers a STORE with the flags of its messages, all of them unless
+// it was to be silent; then only with what mod-sequences they have now.
+func (s *session) tellStored(c *imap.Command, seqs []imap.Range, own func(*mailbox.Message) bool, changed []mailbox.Event) error {
+	s.tellKeywords()
+	if c.Store.Silent {
+		if !s.condstore {
+			return nil
+		}
+		f := s.fetcher([]imap.Item{{Kind: imap.ItemUID}, {Kind: imap.ItemModSeq}})
+		for _, e := range changed {
+			var m mailbox.Message
+			if e.Kind != mailbox.Changed {
+				continue
+			}
+			if s.box.Message(e.Seq, &m); own(&m) {
+				if err := f.Message(e.Seq, &m, false); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	f := s.changes(c.UID)
+	return s.each(seqs, func(seq int, m *mailbox.Message) error {
+		if !own(m) {
+			return nil
+		}
+		return f.Message(seq, m, inRanges(s.recent, m.UID))
+	})
+}
+
+// doFetch: RFC 9051 §6.4.5, RFC 7162 §3.1.4 and §3.2.6.
+func (s *session) doFetch(c *imap.Command) (string, string, error) {
+	seqs, err := s.ranges(c)
+	if err != nil {
+		return "", "", err
+	}
+	q := c.Fetch
+	if q.Vanished && (!s.qresync || !c.UID || !q.Changed) {
+		return "", "", wrong("VANISHED needs QRESYNC, UID FETCH and CHANGEDSINCE")
+	}
+	items := q.Items
+	if q.Changed || slices.ContainsFunc(items, func(i imap.Item) bool { return i.Kind == imap.ItemModSeq }) {
+		s.wantModSeq()
+	}
+	if q.Changed {
+		items = append(items, imap.Item{Kind: imap.ItemModSeq}) // once, however often it stands there
+	}
+	if q.Vanished {
+		s.vanished(uint64(q.ChangedSince), c.Set.Resolve(s.box.UIDNext()-1), 0)
+	}
+	s.tellKeywords()
+	seen, err := s.fetch(s.fetcher(items), seqs, q)
+	if len(seen) > 0 && !s.readOnly {
+		if _, serr := s.box.Store(seen, mailbox.Store{Op: mailbox.Add, Flags: mailbox.Seen}); serr != nil {
+			s.note(s.name + ": " + serr.Error()) // the client has its message
+		}
+	}
+	return "", "", err
+}
+
+// fetch answers for each message; seen is those whose \Seen it sets. Messages
+// that are gone, or whose encoding nobody knows, do not keep the client from the
+// rest.
+func (s *session) fetch(f *imapfetch.Fetcher, seqs []imap.Range, q *imap.Fetch) (seen []uint32, err error) {
+	sees := q.Sees()
+	var trouble error
+	err = s.each(seqs, func(seq int, m *mailbox.Message) error {
+		if q.Changed && m.ModSeq <= uint64(q.ChangedSince) {
+			return nil
+		}
+		err := f.Message(seq, m, inRanges(s.recent, m.UID))
+		switch {
+		case isGone(err):
+			trouble = no("EXPUNGEISSUED", "some of the messages are gone")
+		case errors.Is(err, imapfetch.ErrEncoding):
+			trouble = no("UNKNOWN-CTE", "the encoding of this part is not known")
+		case err != nil:
+			return err
+		case sees && m.Flags&mailbox.Seen == 0:
+			seen = append(seen, m.UID)
+		}
+		return nil
+	})
+	if err == nil {
+		err = trouble
+	}
+	return seen, err
+}
