@@ -56,6 +56,7 @@ ours_start() {
   "$bin/quill" lab --users $((USERS + 1)) "$home" >"$work/lab.out" 2>&1 & pids+=($!)
   for i in $(seq 300); do [ ! -e "$home/lab.env" ] || break; sleep 0.1; done
   [ -e "$home/lab.env" ] || { cat "$work/lab.out" >&2; return 1; }
+  mkdir -p "$home/bin"; for i in tcpserver imapup checkpassword imapd local-delivery; do cp -L --remove-destination "$bin/$i" "$home/bin/"; done
   mail[ours]=$home/mail/$DOMAIN; boxes ours
   port=$(port_free)
   (cd "$home" && ulimit -n 8192 && exec env PATH="$home/bin:$PATH" QMAILHOME="$home" setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -133,7 +134,7 @@ deliver() { # by the server's own program; its time is the table's last
   letter "$1.$RANDOM$RANDOM" >"$work/letter"
   local home=${mail[$1]}/u0 start end; start=$(date +%s%N)
   case $1 in
-  ours) (cd "$home" && setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/local-delivery" u0 "$home" u0 "" "" $DOMAIN netwatcher@$DOMAIN ./Maildir/) <"$work/letter" >"$work/delivery" 2>&1 ;;
+  ours) (cd "$home" && setpriv --reuid=65534 --regid=65534 --clear-groups "$work/ours/bin/local-delivery" u0 "$home" u0 "" "" $DOMAIN netwatcher@$DOMAIN ./Maildir/) <"$work/letter" >"$work/delivery" 2>&1 ;;
   dovecot) /usr/lib/dovecot/dovecot-lda -c "$work/dovecot/conf" -d u0@$DOMAIN -f netwatcher@$DOMAIN <"$work/letter" >"$work/delivery" 2>&1 ;;
   esac || { note "delivery by $1's own program: $(cat "$work/delivery")"; return 1; }
   end=$(date +%s%N); awk -v t="$((end - start))" 'BEGIN{print t / 1e6, "?"}' >>"$work/delivery.$1"
