@@ -26,7 +26,9 @@ func (b *Box) adopt(news []index.Adoption) (*Copied, error) {
 			return nil, errors.Join(err, b.withdraw(news))
 		}
 	}
-	c.UIDValidity = b.s.x.View().UIDValidity()
+	v := b.s.x.View()
+	defer v.Close()
+	c.UIDValidity = v.UIDValidity()
 	return c, nil
 }
 
@@ -66,6 +68,7 @@ func (b *Box) withdraw(news []index.Adoption) error {
 func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: from.s.x.View(), digests: from.s.x.Digests()}
 	defer l.digests.Close()
+	defer l.v.Close()
 	var news []index.Adoption
 	var source []index.UID
 	uids = slices.Clone(uids)

@@ -270,3 +270,31 @@ func TestPool(t *testing.T) {
 	}
 	a.root, b.root = nil, nil // closed already
 }
+
+// TestNothingKept: what was moved is not kept for a session that there is not.
+func TestNothingKept(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, a.Create("To", nil))
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	for range 3 {
+		add(t, a, Inbox, "text\n", New{})
+	}
+	_, err := a.Copy(in, []index.UID{1}, to)
+	must(t, err)
+	_, err = a.Move(in, []index.UID{1}, to)
+	must(t, err)
+	must(t, a.Rename(Inbox, "Old"))
+	must(t, to.Index().Expunge([]index.UID{1, 2}))
+	if got := append(show(t, in), show(t, to)...); len(got) != 0 {
+		t.Errorf("messages: %q", got)
+	}
+	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.Contains(d.Name(), ",S=5,W=6") && !strings.HasPrefix(path, root+"/.Old/cur/") {
+			t.Errorf("left behind: %s", path)
+		}
+		if err == nil && strings.Contains(path, "qx.gone/") {
+			t.Errorf("left behind: %s", path)
+		}
+		return err
+	}))
+}

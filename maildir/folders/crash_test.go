@@ -83,6 +83,7 @@ func step(a *Account, id string) error {
 	}
 	defer target.Close()
 	v := b.Index().View()
+	defer v.Close()
 	if v.Len() == 0 {
 		return nil
 	}
@@ -207,6 +208,7 @@ func (c *told) messages(t *testing.T, a *Account, name string, found map[string]
 	must(t, err)
 	defer b.Close()
 	v := b.Index().View()
+	defer v.Close()
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.Message(seq)
 		f, err := b.Index().File(m.UID)

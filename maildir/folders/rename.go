@@ -140,6 +140,7 @@ func (a *Account) renameInbox(to string) error {
 		return err
 	}
 	v := inbox.Index().View()
+	defer v.Close()
 	uids := make([]index.UID, v.Len())
 	for i := range uids {
 		uids[i] = v.Message(i + 1).UID

@@ -227,18 +227,26 @@ func (x *Index) Flush() error {
 	return nil
 }
 
-// Settle moves the messages that are in new/ to cur/, as a session does that has
-// told its client of them.
-func (x *Index) Settle() error {
-	return x.update(func() error {
-		var uids []UID
-		for i := range x.s.msgs {
-			if x.s.msgs[i].New {
-				uids = append(uids, x.s.msgs[i].UID)
-			}
+// Settle moves the messages up to this UID that are in new/ to cur/, as a session
+// does that has told its client of them. Where x knows of none it takes no lock.
+func (x *Index) Settle(last UID) error {
+	x.mu.Lock()
+	none := x.s != nil && len(x.s.fresh(last)) == 0
+	x.mu.Unlock()
+	if none {
+		return nil
+	}
+	return x.update(func() error { return x.rename(x.s.fresh(last)) })
+}
+
+// fresh is the messages up to this UID that are in new/.
+func (s *state) fresh(last UID) (uids []UID) {
+	for i := range s.msgs {
+		if s.msgs[i].New && s.msgs[i].UID <= last {
+			uids = append(uids, s.msgs[i].UID)
 		}
-		return x.rename(uids)
-	})
+	}
+	return uids
 }
 
 // File opens a message for reading, wherever its file is now, also one that was
