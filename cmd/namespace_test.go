@@ -165,7 +165,7 @@ func (p person) runningLab(t *testing.T, dir string) {
 	network := ""
 	t.Cleanup(func() { checkGone(t, network) })
 	l.begin(t)
-	want := map[string]string{"DNS": "192.168.32.206:53", "SMTP": "192.168.32.206:25", "POP3": "192.168.32.206:110"}
+	want := map[string]string{"DNS": "192.168.32.206:53", "SMTP": "192.168.32.206:25", "POP3": "192.168.32.206:110", "IMAP": "192.168.32.206:143"}
 	if !maps.Equal(l.env, want) {
 		t.Errorf("lab.env is %v; want %v", l.env, want)
 	}
@@ -191,6 +191,11 @@ func (p person) runningLab(t *testing.T, dir string) {
 	c = p.enter(t, enter[1], l.env["POP3"])
 	c.hear()
 	for _, s := range []struct{ line, want string }{{"USER " + sendmemail, "+OK"}, {"PASS lab", "+OK"}, {"STAT", "+OK 1 "}, {"QUIT", "+OK"}} {
+		c.want(s.line, s.want)
+	}
+	c = p.enter(t, enter[1], l.env["IMAP"])
+	c.hear()
+	for _, s := range []struct{ line, want string }{{"a LOGIN " + sendmemail + " lab", "a OK"}, {"b STATUS INBOX (MESSAGES)", "* STATUS INBOX (MESSAGES 1)"}} {
 		c.want(s.line, s.want)
 	}
 }

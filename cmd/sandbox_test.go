@@ -99,6 +99,9 @@ func TestSandboxTable(t *testing.T) {
 		pop.want("USER "+sendmemail, "+OK")
 		pop.want("PASS lab", "+OK")
 		pop.want("STAT", "+OK 1 ")
+		im := l.dial(t, "IMAP")
+		im.hear()
+		im.want("a LOGIN "+sendmemail+" lab", "a OK")
 		seen := make(map[string]bool)
 		for _, p := range descendants(l.cmd.Process.Pid) {
 			name := ours(p)
@@ -111,9 +114,9 @@ func TestSandboxTable(t *testing.T) {
 				confinedAs(t, p, want)
 			}
 		}
-		missing := []string{"tcpserver", "smtpd", "popup", "pop3d", "queued", "qmail-send", "qmail-lspawn", "local-delivery", "tinydns"}
+		missing := []string{"tcpserver", "smtpd", "popup", "pop3d", "imapd", "queued", "qmail-send", "qmail-lspawn", "local-delivery", "tinydns"}
 		if shape == "resident" {
-			missing = append(missing, "checkpassword") // spawned, it has become pop3d
+			missing = append(missing, "imapup", "checkpassword") // spawned, they have become imapd and pop3d
 		}
 		for _, name := range missing {
 			if !seen[name] {
