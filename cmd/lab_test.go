@@ -95,7 +95,7 @@ func (l *lab) readByIMAP(t *testing.T, user, id string) {
 	c.want("a LOGIN "+user+"@testingsmtp.org wrong", "a NO [AUTHENTICATIONFAILED]")
 	c.want("b LOGIN "+user+"@testingsmtp.org lab", "b OK")
 	for _, s := range []struct{ command, want string }{
-		{"c SELECT INBOX", "* 1 EXISTS\n"}, {"d FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]", "\nSubject: hello\n"}, {"e FETCH 1 BODY.PEEK[1]", " {11}\n.dot\nline\n"},
+		{"c SELECT INBOX", "* 1 EXISTS\n"}, {"d FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]", "\nSubject: hello\n"}, {"e FETCH 1 BODY.PEEK[1]", " {12}\n.dot\nline\n"},
 		{"f STORE 1 +FLAGS (\\Flagged)", "\\Flagged"}, {"g LOGOUT", "* BYE"},
 	} {
 		if got := c.tagged(s.command); !strings.Contains(got, s.want) || !strings.Contains(got, s.command[:1]+" OK") {
