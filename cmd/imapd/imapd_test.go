@@ -398,3 +398,32 @@ func TestLooks(t *testing.T) {
 		a.done()
 	})
 }
+
+// TestDeletedFolder: who has a folder selected that is deleted, or deleted and
+// made anew, is sent away, from IDLE too, and the others go on. Who has one that
+// is renamed goes on.
+func TestDeletedFolder(t *testing.T) {
+	shapes(t, "1", func(t *testing.T, _ string, connect func() *client) {
+		a, b, c := connect(), connect(), connect()
+		for _, anew := range []bool{false, true} {
+			c.want("CREATE Work", "TAG OK")
+			c.want("APPEND Work {1+}\r\nx", "TAG OK [APPENDUID ")
+			for _, who := range []*client{a, b} {
+				who.want("SELECT Work", "* 1 EXISTS\n")
+			}
+			c.want("RENAME Work Play", "TAG OK")
+			a.want("STORE 1 +FLAGS (\\Flagged)", "* 1 FETCH (FLAGS (\\Flagged")
+			c.want("RENAME Play Work", "TAG OK")
+			b.idle()
+			c.want("DELETE Work", "TAG OK")
+			if anew {
+				c.want("CREATE Work", "TAG OK")
+			}
+			b.await("* BYE the mailbox is not what it was")
+			a.say("x NOOP")
+			a.await("* BYE the mailbox is not what it was")
+			c.want("SELECT INBOX", "* 1 EXISTS\n")
+			a, b = connect(), connect()
+		}
+	})
+}
