@@ -182,7 +182,12 @@ func (b *box) Kept(seq int) []byte { return b.d.Of(b.v.Message(seq).UID) }
 func (b *box) Keep(seq int, digest []byte) { b.x.Keep(b.v.Message(seq).UID, digest) }
 
 // Settle implements mailbox.Mailbox.
-func (b *box) Settle() error { return known(b.x.Settle()) }
+func (b *box) Settle() error {
+	if b.gone {
+		return nil
+	}
+	return known(b.x.Settle())
+}
 
 // Watch implements mailbox.Mailbox.
 func (b *box) Watch(f func()) (stop func(), err error) {
