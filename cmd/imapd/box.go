@@ -186,7 +186,7 @@ func (b *box) Settle() error {
 	if b.gone {
 		return nil
 	}
-	return known(b.x.Settle())
+	return known(b.x.Settle(b.v.UIDNext() - 1))
 }
 
 // Watch implements mailbox.Mailbox.
@@ -198,5 +198,6 @@ func (b *box) Watch(f func()) (stop func(), err error) {
 // Close implements mailbox.Mailbox.
 func (b *box) Close() error {
 	b.d.Close()
+	b.v.Close()
 	return b.b.Close()
 }

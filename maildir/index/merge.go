@@ -32,19 +32,36 @@ type place struct {
 // files is what a scan has found: the files of new/ and cur/ by key.
 type files struct{ fresh, cur map[string]string }
 
-// take finds a key and takes it out; one in both folders counts as in cur/.
+// find finds a key, and says how many files have it; one in both folders counts
+// as in cur/.
+func (f *files) find(key string) (at place, n int) {
+	if info, ok := f.cur[key]; ok {
+		at, n = place{info, false}, 1
+	}
+	if info, ok := f.fresh[key]; ok {
+		if n++; n == 1 {
+			at = place{info, true}
+		}
+	}
+	return at, n
+}
+
+// take is find, and takes the key out.
 func (f *files) take(key string) (at place, ok bool) {
-	fresh, isNew := f.fresh[key]
-	if isNew {
+	at, n := f.find(key)
+	if n > 0 {
 		delete(f.fresh, key)
-		at = place{fresh, true}
-	}
-	cur, ok := f.cur[key]
-	if ok {
 		delete(f.cur, key)
-		at = place{cur, false}
 	}
-	return at, ok || isNew
+	return at, n > 0
+}
+
+// without is f without the messages' files.
+func (f files) without(msgs []Message) files {
+	for i := range msgs {
+		f.take(msgs[i].Key())
+	}
+	return f
 }
 
 // settled tells whether a folder with this mtime, read now, cannot have changed
@@ -69,11 +86,18 @@ func (x *Index) mtimes() (d dirState, err error) {
 // scan reads new/ and, with full, cur/. new/ is read first, as mail moves.
 func (x *Index) scan(full bool) (f files, err error) {
 	x.stats.Scans++
+	if full {
+		x.stats.Scans++
+	}
+	return x.read(full)
+}
+
+// read is scan without x.mu.
+func (x *Index) read(full bool) (f files, err error) {
 	if f.fresh, err = x.m.Names(true); err != nil {
 		return f, fmt.Errorf("read new/: %w", err)
 	}
 	if full {
-		x.stats.Scans++
 		if f.cur, err = x.m.Names(false); err != nil {
 			return f, fmt.Errorf("read cur/: %w", err)
 		}
@@ -90,21 +114,34 @@ func (x *Index) merge() error {
 	now, was := time.Now(), x.s.dirs
 	due := was.recheck != 0 && now.UnixNano() >= was.recheck
 	if before.fresh == was.fresh && before.cur == was.cur && !due {
+		x.task.merged = true
 		return nil
 	}
 	full := due || before.cur != was.cur
-	seen, err := x.scan(full)
-	if err != nil {
-		return err
+	var seen files
+	if !full {
+		if seen, err = x.scan(false); err != nil {
+			return err
+		}
+		full = x.moved(seen.fresh)
 	}
-	if !full && x.moved(seen.fresh) {
-		full = true
-		if seen, err = x.scan(full); err != nil {
+	if full {
+		if s := x.task.survey; s.valid(before) {
+			seen, now = s.files, s.at
+		} else if x.later() {
+			return nil
+		} else if seen, err = x.scan(true); err != nil {
 			return err
 		}
 	}
+	x.task.merged = true
 	quiet := settled(before.fresh, now) && settled(before.cur, now)
-	if err := x.absorb(seen, full, quiet); err != nil {
+	if full {
+		err = x.absorb(seen, quiet)
+	} else {
+		err = x.absorbNew(seen)
+	}
+	if err != nil {
 		return err
 	}
 	if !settled(before.fresh, now) {
@@ -127,29 +164,51 @@ func (x *Index) merge() error {
 // moved tells whether the files in new/ alone do not explain the state: one that
 // was there is gone, or one is back that was in cur/.
 func (x *Index) moved(seen map[string]string) bool {
-	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
-		if _, ok := seen[m.Key()]; ok != m.New {
-			return true
+	known := 0
+	for key := range seen {
+		if m := x.s.message(key); m != nil {
+			if !m.New {
+				return true
+			}
+			known++
 		}
 	}
-	return false
+	return known != x.s.byKey().fresh
+}
+
+// absorbNew puts records for what is in new/, where nothing has moved.
+func (x *Index) absorbNew(seen files) error {
+	for key, info := range seen.fresh {
+		m := x.s.message(key)
+		if m == nil {
+			continue
+		}
+		delete(seen.fresh, key)
+		for _, r := range renamed(m, key, place{info, true}) {
+			if err := x.put(r); err != nil {
+				return err
+			}
+		}
+	}
+	return x.adopt(seen)
 }
 
 // absorb puts records for what the scan has found. A file that is missing from a
 // scan may have been renamed while the folder was read, so unless that was quiet
 // it must be missing from several.
-func (x *Index) absorb(seen files, full, quiet bool) error {
+func (x *Index) absorb(seen files, quiet bool) error {
 	var puts []record
 	missing := make(map[string]UID)
+	left := len(seen.fresh) + len(seen.cur)
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
 		key := m.Key()
-		at, ok := seen.take(key)
+		at, n := seen.find(key)
+		left -= n
 		switch {
-		case ok:
+		case n > 0:
 			puts = append(puts, renamed(m, key, at)...)
-		case full:
+		default:
 			missing[key] = m.UID
 		}
 	}
@@ -179,7 +238,10 @@ func (x *Index) absorb(seen files, full, quiet bool) error {
 			return err
 		}
 	}
-	return x.adopt(seen)
+	if left == 0 { // as a rule: it saves taking each out of the maps
+		return nil
+	}
+	return x.adopt(seen.without(x.s.msgs))
 }
 
 // renamed is the records for a message whose file is at this place: letters that
@@ -226,7 +288,7 @@ func (x *Index) adopt(found files) error {
 		return errFull
 	}
 	slices.SortFunc(msgs, maildir.ByTime)
-	x.expect.order(msgs)
+	x.task.expected.order(msgs)
 	if err := x.syncDirs(); err != nil {
 		return err
 	}
