@@ -189,7 +189,7 @@ func (a *account) Open(name string, _ bool) (mailbox.Mailbox, error) {
 		b.Close()
 		return nil, known(err)
 	}
-	return &box{a: a, b: b, x: b.Index(), v: b.Index().View(), d: b.Index().Digests()}, nil
+	return &box{a: a, name: name, b: b, x: b.Index(), v: b.Index().View(), d: b.Index().Digests()}, nil
 }
 
 // escaped is text as a log line may have it, with its blanks.
