@@ -111,11 +111,8 @@ func (s *session) highest() string {
 	return "HIGHESTMODSEQ " + decimal(s.box.HighestModSeq())
 }
 
-// expunge deletes those of the messages that have \Deleted; nil stands for all.
+// expunge deletes those of the messages that have \Deleted.
 func (s *session) expunge(seqs []imap.Range) error {
-	if seqs == nil {
-		seqs = s.all()
-	}
 	uids := s.uids(seqs, func(m *mailbox.Message) bool { return m.Flags&mailbox.Deleted != 0 })
 	if len(uids) == 0 {
 		return nil

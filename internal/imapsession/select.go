@@ -9,11 +9,11 @@ import (
 
 // doSelect: RFC 9051 §6.3.2 and §6.3.3. A SELECT that fails leaves none selected.
 func (s *session) doSelect(c *imap.Command) (string, string, error) {
-	had := s.box != nil
-	s.unselect()
 	if c.Select != nil && c.Select.QResync != nil && !s.qresync {
 		return "", "", wrong("QRESYNC was not enabled")
 	}
+	had := s.box != nil
+	s.unselect()
 	if had && (s.rev2 || s.qresync) {
 		s.w.Untagged("OK [CLOSED] the mailbox before").End()
 	}
@@ -192,7 +192,7 @@ func (s *session) unselect() {
 // 3691) does not.
 func (s *session) doClose(c *imap.Command) (string, string, error) {
 	if c.Name == "CLOSE" && !s.readOnly {
-		if err := s.expunge(nil); err != nil {
+		if err := s.expunge(s.all()); err != nil {
 			return "", "", err
 		}
 	}
