@@ -84,14 +84,18 @@ func (s *session) writable() error {
 	return nil
 }
 
-// doExpunge: RFC 9051 §6.4.3, UID EXPUNGE §6.4.9.
+// doExpunge: RFC 9051 §6.4.3, UID EXPUNGE §6.4.9. What others have changed is told
+// first: they may have taken \Deleted from messages.
 func (s *session) doExpunge(c *imap.Command) (string, string, error) {
 	if err := s.writable(); err != nil {
 		return "", "", err
 	}
+	err := s.news(true)
+	if err != nil {
+		return "", "", err
+	}
 	seqs := s.all()
 	if c.UID {
-		var err error
 		if seqs, err = s.ranges(c); err != nil {
 			return "", "", err
 		}

@@ -181,7 +181,7 @@ func (s *session) unselect() {
 			s.note(s.name + ": " + err.Error())
 		}
 	}
-	s.cache.Close()
+	s.rest()
 	if err := s.box.Close(); err != nil {
 		s.note(s.name + ": " + err.Error())
 	}
@@ -192,6 +192,14 @@ func (s *session) unselect() {
 // 3691) does not.
 func (s *session) doClose(c *imap.Command) (string, string, error) {
 	if c.Name == "CLOSE" && !s.readOnly {
+		if err := s.box.Sync(); err != nil { // others may have taken \Deleted from messages
+			return "", "", err
+		}
+		for _, e := range s.box.Update(true) {
+			if e.Kind == mailbox.Reset {
+				return "", "", &mailboxGone{s.name}
+			}
+		}
 		if err := s.expunge(s.all()); err != nil {
 			return "", "", err
 		}

@@ -38,7 +38,7 @@ type line struct {
 	text string
 }
 
-func readTranscript(t *testing.T, path string) (lines []line) {
+func readTranscript(t testing.TB, path string) (lines []line) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
