@@ -120,6 +120,7 @@ func TestRootRefused(t *testing.T) {
 	}{
 		{[]string{"smtpd"}, "UID and GID"},
 		{[]string{"popup", "host", "checkpassword", "pop3d", "Maildir"}, "UID and GID"},
+		{[]string{"imapup", "host", "checkpassword", "imapd", "Maildir"}, "UID and GID"},
 		{[]string{"recordio", "smtpd"}, "UID and GID"},
 		{[]string{"tcpserver", "-k", "-HR", "127.0.0.1", "0", "smtpd"}, "-u and -g"},
 		{[]string{"tcpserver", "-kU", "-HR", "127.0.0.1", "0", "smtpd"}, "-u and -g"},
@@ -131,18 +132,18 @@ func TestRootRefused(t *testing.T) {
 			}
 			cmd := exec.Command(program(c.words[0]), c.words[1:]...)
 			cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "UID=" + uid, "GID=0", "ROOT=" + h.l.dir + "/dns", "IP=127.0.0.1", "PORT=" + uidPort(t)}
-			cmd.Stdin = strings.NewReader("QUIT\r\n")
+			cmd.Stdin = strings.NewReader(map[string]string{"imapup": "a LOGOUT\r\n"}[c.words[0]] + "QUIT\r\n")
 			if os.Getuid() != 0 {
 				if c.words[0] == "tcpserver" || c.words[0] == "tinydns" {
 					continue // they would stay
 				}
-				if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "221") && !strings.Contains(string(out), "+OK") {
+				if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "221") && !strings.Contains(string(out), "+OK") && !strings.Contains(string(out), "* BYE") {
 					t.Errorf("%v not started by root: %v, %q", c.words, err, out)
 				}
 				continue
 			}
 			out, _ := cmd.CombinedOutput()
-			if code := cmd.ProcessState.ExitCode(); code != 111 || !strings.Contains(string(out), c.fix) || strings.Contains(string(out), "220 ") || strings.Contains(string(out), "+OK") {
+			if code := cmd.ProcessState.ExitCode(); code != 111 || !strings.Contains(string(out), c.fix) || strings.Contains(string(out), "220 ") || strings.Contains(string(out), "+OK") || strings.Contains(string(out), "* OK") {
 				t.Errorf("%v started by root, UID=%s: exit %d, %q; want 111 and %q", c.words, uid, code, out, c.fix)
 			}
 		}
@@ -166,25 +167,10 @@ func TestRootRefused(t *testing.T) {
 func TestGuard(t *testing.T) {
 	h := newUidHome(t, "")
 	note := filepath.Join(h.l.dir, "note")
-	h.write(t, "fake/checkpw", "#!/bin/sh\ntr '\\000' ' ' <&3 | { read -r u p rest; echo \"$u $p $(/usr/bin/id -u)\" >>"+note+"; [ \"$p\" = sesame ]; } || exit 1\n"+
+	h.program(t, "checkpw", "#!/bin/sh\ntr '\\000' ' ' <&3 | { read -r u p rest; echo \"$u $p $(/usr/bin/id -u)\" >>"+note+"; [ \"$p\" = sesame ]; } || exit 1\n"+
 		"exec 3<&-; exec \"$@\"\n")
-	h.write(t, "fake/session", "#!/bin/sh\nprintf '+OK in\\r\\n'; read -r line; printf '+OK bye\\r\\n'; exit 7\n")
-	for _, f := range []string{"checkpw", "session"} {
-		if err := os.Chmod(filepath.Join(h.l.dir, "fake", f), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	port := uidPort(t)
-	log := new(safeBuffer)
-	cmd := exec.Command(program("tcpserver"), "-vHR", "-l", "0", "127.0.0.1", port, "popup", "host", "checkpw", "session")
-	cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, fmt.Sprint("UID=", uidOf("quilld")), fmt.Sprint("GID=", uidOf("quilld"))}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { cmd.Process.Kill(); cmd.Wait() }()
-	h.l.env["POP3"] = "127.0.0.1:" + port
-	h.greeted(t, "POP3")
+	h.program(t, "session", "#!/bin/sh\nprintf '+OK in\\r\\n'; read -r line; printf '+OK bye\\r\\n'; exit 7\n")
+	log := h.door(t, "POP3", "popup")
 	c := h.l.dial(t, "POP3")
 	c.hear()
 	c.want("USER someone", "+OK")
@@ -208,6 +194,50 @@ func TestGuard(t *testing.T) {
 	}
 	if os.Getuid() == 0 && strings.Contains(log.String(), "fatal") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// TestGuardTag: imapup's guard tells the rest of the chain the tag of the login,
+// and nothing else of what the client says.
+func TestGuardTag(t *testing.T) {
+	h := newUidHome(t, "")
+	h.program(t, "checkpw", "#!/bin/sh\n[ \"$(tr '\\000' ' ' <&3)\" = 'someone sesame  ' ] || exit 1\nexec 3<&-; exec \"$@\"\n")
+	h.program(t, "session", "#!/bin/sh\nprintf '%s OK uid %s\\r\\n' \"$IMAPTAG\" \"$(/usr/bin/id -u)\"; read -r line; printf '%s\\r\\n' \"$line\"; exit 0\n")
+	log := h.door(t, "IMAP", "imapup")
+	c := h.l.dial(t, "IMAP")
+	c.hear()
+	c.want("a1 LOGIN someone wrong", "a1 NO [AUTHENTICATIONFAILED]")
+	c.want("a;2 LOGIN someone sesame", fmt.Sprintf("a;2 OK uid %d", os.Getuid()))
+	c.want("b NOOP", "b NOOP")
+	if os.Getuid() == 0 && strings.Contains(log.String(), "fatal") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// door starts a spawned chain of tcpserver, a program that takes logins, and the
+// home's own checkpw and session; it gives the chain's log.
+func (h *uidHome) door(t *testing.T, service, name string) *safeBuffer {
+	t.Helper()
+	port := uidPort(t)
+	log := new(safeBuffer)
+	cmd := exec.Command(program("tcpserver"), "-vHR", "-l", "0", "127.0.0.1", port, name, "host", "checkpw", "session")
+	cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, fmt.Sprint("UID=", uidOf("quilld")), fmt.Sprint("GID=", uidOf("quilld"))}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	h.l.env[service] = "127.0.0.1:" + port
+	h.greeted(t, service)
+	return log
+}
+
+// program writes a program of others.
+func (h *uidHome) program(t *testing.T, name, text string) {
+	t.Helper()
+	h.write(t, "fake/"+name, text)
+	if err := os.Chmod(filepath.Join(h.l.dir, "fake", name), 0o755); err != nil {
+		t.Fatal(err)
 	}
 }
 

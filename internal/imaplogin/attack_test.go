@@ -81,6 +81,16 @@ func TestIM6(t *testing.T) {
 	}
 }
 
+// TestCredentials: what a checkpassword takes on descriptor 3 is the most that it
+// is asked about.
+func TestCredentials(t *testing.T) {
+	most := strings.Repeat("p", login.MaxBytes-len("u\x00\x00\x00"))
+	if got, questions, _, _ := play(&Login{}, "a LOGIN u "+most+"\n"+quit); got != "a"+wrong+closing || len(questions) != 1 {
+		t.Errorf("credentials of %d bytes: %q, %d questions; want one", login.MaxBytes, got, len(questions))
+	}
+	endures(t, "a LOGIN u "+most+"p\n"+quit, "a"+insane+closing)
+}
+
 // TestAU4 is users that nobody knows, by every mechanism.
 func TestAU4(t *testing.T) {
 	for _, in := range []string{"a LOGIN nobody p\n", "a AUTHENTICATE PLAIN " + plainText("", "nobody", "p") + "\n"} {

@@ -51,7 +51,7 @@ func sentDay(b []byte) (day, bool) {
 			break
 		}
 	}
-	if !hasYear || year < 1 || month < 1 || month > 12 || d < 1 || time.Date(year, time.Month(month), d, 0, 0, 0, 0, time.UTC).Day() != d {
+	if !hasYear || year < 1 || year > 9999 || month < 1 || month > 12 || d < 1 || time.Date(year, time.Month(month), d, 0, 0, 0, 0, time.UTC).Day() != d {
 		return 0, false
 	}
 	return dayOf(year, time.Month(month), d), true

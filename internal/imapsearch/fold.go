@@ -3,6 +3,7 @@
 package imapsearch
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -12,17 +13,20 @@ import (
 // left out, so that it is all one how lines end. Bytes that are no UTF-8 stay.
 // The result is never longer than b, and may take its place.
 func appendFold(dst, b []byte) []byte {
+	dst = slices.Grow(dst, len(b))
+	n := len(dst)
+	to := dst[:n+len(b)]
 	for i := 0; i < len(b); {
 		c := b[i]
 		switch {
 		case c >= utf8.RuneSelf:
-			r, n := utf8.DecodeRune(b[i:])
-			if r == utf8.RuneError && n == 1 {
-				dst = append(dst, c)
+			r, size := utf8.DecodeRune(b[i:])
+			if i += size; r == utf8.RuneError && size == 1 {
+				to[n] = c
+				n++
 			} else {
-				dst = utf8.AppendRune(dst, foldRune(r))
+				n = len(utf8.AppendRune(to[:n], foldRune(r)))
 			}
-			i += n
 			continue
 		case c >= 'A' && c <= 'Z':
 			c += 'a' - 'A'
@@ -32,10 +36,11 @@ func appendFold(dst, b []byte) []byte {
 			i++
 			continue
 		}
-		dst = append(dst, c)
+		to[n] = c
+		n++
 		i++
 	}
-	return dst
+	return to[:n]
 }
 
 // foldRune is the least of the characters that differ from r in case alone, but a

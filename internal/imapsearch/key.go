@@ -4,7 +4,6 @@ package imapsearch
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +40,8 @@ const (
 // node is a key in the form that it is tried in.
 type node struct {
 	kind     kind
-	level    level
-	sub      []node // the least deep first
+	level    level // of a key with no others in it
+	sub      []node
 	flags    mailbox.Flags
 	keywords uint64
 	lo, hi   int64
@@ -100,14 +99,15 @@ func (s *Search) group(kind kind, keys []imap.Key) node {
 	n := node{kind: kind}
 	for i := range keys {
 		sub := s.compile(&keys[i])
-		n.level = max(n.level, sub.level)
 		if sub.kind == isAnd && kind == isAnd {
 			n.sub = append(n.sub, sub.sub...)
 			continue
 		}
 		n.sub = append(n.sub, sub)
 	}
-	slices.SortStableFunc(n.sub, func(a, b node) int { return int(a.level) - int(b.level) })
+	if kind == isAnd && len(n.sub) == 1 {
+		return n.sub[0]
+	}
 	return n
 }
 

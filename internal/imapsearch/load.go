@@ -203,15 +203,16 @@ func (s *Search) readHeader(from, to int64) ([]byte, bool) {
 // scan looks into the fields of a header that keys are about: those that are kept
 // in digests, or the others.
 func (s *Search) scan(header []byte, kept bool) {
-	for _, f := range s.fields {
+	for _, f := range s.list {
 		if f.kept == kept {
 			f.present, f.day = false, 0
 			f.finder.reset()
 		}
 	}
 	for len(header) > 0 {
+		begins := header[0]
 		var name, value []byte
-		if name, value, header = nextField(header); len(name) == 0 || len(name) > s.longest {
+		if name, value, header = nextField(header); !s.begins[begins] || len(name) == 0 || len(name) > s.longest {
 			continue
 		}
 		s.name = appendFold(s.name[:0], name)
@@ -274,13 +275,24 @@ func nextField(header []byte) (name, value, rest []byte) {
 	if i <= 0 || header[0] == ' ' || header[0] == '\t' {
 		return nil, nil, rest
 	}
-	return bytes.TrimRight(header[:i], " \t"), header[i+1 : end], rest
+	name = header[:i]
+	for len(name) > 0 && white(name[len(name)-1]) {
+		name = name[:len(name)-1]
+	}
+	return name, header[i+1 : end], rest
 }
+
+func white(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // foldValue appends a field's text, folded: without its line breaks and the white
 // space around it, and its encoded words decoded.
 func foldValue(dst, b []byte) []byte {
-	b = bytes.Trim(b, " \t\r\n")
+	for len(b) > 0 && white(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && white(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
 	if bytes.Contains(b, []byte("=?")) {
 		line := bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("\r\n"), nil), []byte("\n"), nil)
 		return appendFold(dst, []byte(mime.DecodeWords(string(line))))

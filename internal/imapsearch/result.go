@@ -17,26 +17,45 @@ type Result struct {
 
 	search      *imap.Search
 	first, last uint64 // modseqs
+	seqs, uids  ranges
 }
 
 func (r *Result) add(seq int, m *mailbox.Message) {
-	r.Seqs, r.UIDs = push(r.Seqs, uint32(seq)), push(r.UIDs, m.UID)
+	r.seqs.add(uint32(seq))
+	r.uids.add(m.UID)
 	if r.Count++; r.Count == 1 {
 		r.first = m.ModSeq
 	}
 	r.last, r.ModSeq = m.ModSeq, max(r.ModSeq, m.ModSeq)
 }
 
-func push(rs []imap.Range, n uint32) []imap.Range {
-	if k := len(rs); k > 0 && rs[k-1].Hi+1 == n {
-		rs[k-1].Hi = n
-		return rs
-	}
-	return append(rs, imap.Range{Lo: n, Hi: n})
+// ranges gathers ascending numbers.
+type ranges struct {
+	done []imap.Range
+	last imap.Range // being gathered; from 0: none
 }
 
-// settle makes the answer's ModSeq.
+func (r *ranges) add(n uint32) {
+	switch {
+	case r.last.Lo == 0:
+		r.last.Lo = n
+	case n != r.last.Hi+1:
+		r.done = append(r.done, r.last)
+		r.last.Lo = n
+	}
+	r.last.Hi = n
+}
+
+func (r *ranges) all() []imap.Range {
+	if r.last.Lo > 0 {
+		return append(r.done, r.last)
+	}
+	return r.done
+}
+
+// settle makes the answer of what was gathered.
 func (r *Result) settle() {
+	r.Seqs, r.UIDs = r.seqs.all(), r.uids.all()
 	if s := r.search; ends(s) {
 		r.ModSeq = 0
 		if s.Min {

@@ -14,6 +14,7 @@ package imapsearch
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"time"
 
 	"quill/internal/imap"
@@ -83,8 +84,10 @@ type Search struct {
 	needs [levels]bool // levels that some key has
 
 	fields     map[string]*field // by name in small letters
-	longest    int               // of their names
-	text, body finder            // TEXT and BODY
+	list       []*field
+	longest    int       // of their names
+	begins     [256]bool // what they begin with
+	text, body finder    // TEXT and BODY
 
 	// The message at hand.
 	seq     int
@@ -120,7 +123,11 @@ func New(s *imap.Search, env Env) (*Search, error) {
 	out := &Search{of: s, env: env, fields: map[string]*field{}}
 	out.root = out.compile(&s.Key)
 	for name, f := range out.fields {
+		out.list = append(out.list, f)
 		out.longest = max(out.longest, len(name))
+		if name != "" {
+			out.begins[name[0]], out.begins[strings.ToUpper(name)[0]] = true, true
+		}
 		f.finder.build()
 	}
 	out.text.build()
@@ -172,6 +179,9 @@ func (s *Search) matches() (bool, error) {
 
 // leave is done with the message at hand.
 func (s *Search) leave() error {
+	if s.loaded == [levels]bool{} {
+		return nil
+	}
 	if s.content != nil {
 		_ = s.content.Close() // it was only read
 	}

@@ -14,7 +14,7 @@ import (
 	"quill/internal/mailbox/mailboxtest"
 )
 
-// now is 5 March 2024, noon, in a zone an hour east.
+// zone is an hour east.
 var zone = time.FixedZone("", 3600)
 
 func at(month time.Month, day, hour int) time.Time {
@@ -59,7 +59,7 @@ func env(t testing.TB, m *mailboxtest.Mail) Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Env{Box: box, Now: at(3, 5, 12), Zone: zone}
+	return Env{Box: box, Now: now(), Zone: zone}
 }
 
 const multipart = `From: a@example.org
@@ -98,7 +98,7 @@ func mails() *mailboxtest.Mail {
 	m := mailboxtest.New()
 	m.Deliver("INBOX",
 		mailboxtest.Message{Text: "Date: Mon, 4 Mar 2024 23:30:00 -0800\r\nFrom: Netwatcher <netwatcher@testingsmtp.org>\r\nTo: one@example.org\r\nTo: two@example.org\r\n" +
-			"Subject: Hello\r\n\tWorld\r\nX-Odd: something\r\nX-Empty:\r\n\r\nThe quick brown fox\r\njumps\r\n",
+			"Subject: Hello\r\n\tWorld\r\nX-Odd \t: something\r\n continued\r\nno field\r\n: none\r\nX-Empty:\r\n\r\nThe quick brown fox\r\njumps\r\n",
 			Flags: mailbox.Seen | mailbox.Answered, Keywords: []string{"$Work"}, Old: true, Date: at(3, 4, 0)},
 		mailboxtest.Message{Text: "gone\n"},
 		mailboxtest.Message{Text: multipart, Flags: mailbox.Flagged | mailbox.Forwarded, Old: true, Date: at(3, 4, 23)},
@@ -138,7 +138,7 @@ func TestKeys(t *testing.T) {
 		{"YOUNGER 3600", "4"}, {"YOUNGER 3599", ""}, {"OLDER 3600", "1:4"}, {"OLDER 3601", "1:3"}, {"YOUNGER 4294967295", "1:4"}, {"OLDER 4294967295", ""},
 		{"FROM NETWATCHER", "1"}, {`FROM "<netwatcher@"`, "1"}, {"TO two@", "1"}, {"TO one@", "1"}, {"TO three", ""}, {"CC COPY", "3"}, {"BCC hid", "3"},
 		{`SUBJECT "hello world"`, "1"}, {"SUBJECT parts", "2"}, {`SUBJECT ""`, "1:3"}, {`HEADER Sender ""`, "3"}, {"HEADER SENDER S", "3"}, {"FROM hello", ""},
-		{"HEADER x-odd THING", "1"}, {`HEADER X-Odd ""`, "1"}, {`HEADER X-Empty ""`, "1"}, {"HEADER X-Empty a", ""}, {`HEADER X-Part ""`, ""}, {"HEADER X-Od thing", ""},
+		{"HEADER x-odd THING", "1"}, {`HEADER X-Odd ""`, "1"}, {"HEADER X-Odd \"thing continued\"", "1"}, {`HEADER "" none`, ""}, {`HEADER "no field" ""`, ""}, {`HEADER X-Empty ""`, "1"}, {"HEADER X-Empty a", ""}, {`HEADER X-Part ""`, ""}, {"HEADER X-Od thing", ""},
 		{"BODY FOX", "1"}, {"BODY hello", ""}, {"BODY preamble", ""}, {"BODY \"binary words\"", ""}, {"BODY deep", "2"}, {"BODY forwarded", ""}, {"BODY inner", ""}, {`BODY ""`, "1:4"},
 		{"TEXT FOX", "1"}, {"TEXT hello", "1"}, {"TEXT \"subject: hello\"", "1"}, {"TEXT forwarded", "2"}, {"TEXT inner", "2"}, {"TEXT nothing", ""}, {`TEXT ""`, "1:4"},
 		{"CHARSET UTF-8 BODY {8+}\r\nCAFÉ AU", "2"}, {"CHARSET ISO-8859-1 BODY {7+}\r\ncaf\xe9 au", "2"}, {"CHARSET windows-1252 TEXT {4+}\r\nCAF\xc9", "2"}, {"CHARSET ISO-8859-15 TEXT {1+}\r\n\xa4", ""},
@@ -211,21 +211,141 @@ func TestGone(t *testing.T) {
 
 var errDisk = errors.New("disk")
 
-// broken is a mailbox none of whose messages can be opened.
-type broken struct{ Mailbox }
+// broken is a mailbox whose messages can be read so far, or with less than 0 not
+// be opened; what their sizes are on the wire it does not know.
+type broken struct {
+	Mailbox
+	to int64
+}
 
-func (broken) Open(int) (mailbox.Content, error) { return nil, errDisk }
+// torn is a message that cannot be read to its end.
+type torn struct {
+	mailbox.Content
+	to int64
+}
 
+func (b broken) Message(seq int, m *mailbox.Message) {
+	b.Mailbox.Message(seq, m)
+	m.Wire = 0
+}
+
+func (b broken) Open(seq int) (mailbox.Content, error) {
+	if b.to < 0 {
+		return nil, errDisk
+	}
+	c, err := b.Mailbox.Open(seq)
+	return torn{c, b.to}, err
+}
+
+func (c torn) ReadAt(b []byte, off int64) (int, error) {
+	if off+int64(len(b)) > c.to && off < c.Size() {
+		return 0, errDisk
+	}
+	return c.Content.ReadAt(b, off)
+}
+
+// TestErrors: a message that cannot be read ends the search, wherever that is.
 func TestErrors(t *testing.T) {
-	e := env(t, mails())
-	e.Box = broken{e.Box}
-	for _, keys := range []string{"BODY x", "TEXT x", "SUBJECT x", "HEADER X-Odd x"} {
-		s, err := New(read(t, "SEARCH "+keys).Search, e)
+	for _, keys := range []string{"BODY x", "TEXT nothing", "SUBJECT x", "HEADER X-Odd x", "LARGER 3", "SENTON 1-Jan-2024", "NOT BODY x", "OR BODY x TEXT y"} {
+		for _, to := range []int64{-1, 0, 300} {
+			m := mailboxtest.New()
+			m.Deliver("INBOX", mailboxtest.Message{Text: multipart})
+			e := env(t, m)
+			e.Box = broken{e.Box, to}
+			s, err := New(read(t, "SEARCH "+keys).Search, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Run(); !errors.Is(err, errDisk) {
+				t.Errorf("SEARCH %s of what cannot be read from byte %d: %v; want that error", keys, to, err)
+			}
+		}
+	}
+}
+
+// TestErrorsLate: so it is where the structure could be read, but not all again.
+func TestErrorsLate(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX", mailboxtest.Message{Text: multipart})
+	for n := range 20 {
+		e := env(t, m)
+		box := &failing{Mailbox: e.Box, left: n}
+		e.Box = box
+		s, err := New(read(t, "SEARCH FROM a@ BODY nothing TEXT nothing").Search, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Run(); !errors.Is(err, errDisk) {
-			t.Errorf("SEARCH %s of what cannot be read: %v; want that error", keys, err)
+		r, err := s.Run()
+		if failed := box.left < 0; failed != errors.Is(err, errDisk) || !failed && r.Count > 0 {
+			t.Errorf("reading fails after %d times: %v (%v)", n, err, failed)
+		}
+	}
+}
+
+// failing is a mailbox that can be read from so many times.
+type failing struct {
+	Mailbox
+	left int
+}
+
+func (f *failing) Open(seq int) (mailbox.Content, error) {
+	c, err := f.Mailbox.Open(seq)
+	return failingContent{c, f}, err
+}
+
+type failingContent struct {
+	mailbox.Content
+	f *failing
+}
+
+func (c failingContent) ReadAt(b []byte, off int64) (int, error) {
+	if c.f.left--; c.f.left < 0 {
+		return 0, errDisk
+	}
+	return c.Content.ReadAt(b, off)
+}
+
+// TestSizeNotKnown: RFC822.SIZE is in the digest where the mailbox does not tell
+// it.
+func TestSizeNotKnown(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX", mailboxtest.Message{Text: "a: b\n\nc\n"}) // 11 bytes with CRLF
+	e := env(t, m)
+	e.Box = broken{e.Box, 1 << 20}
+	for range 2 {
+		for keys, want := range map[string]string{"LARGER 10": "* SEARCH 1\r\n", "LARGER 11": "* SEARCH\r\n", "SMALLER 12": "* SEARCH 1\r\n"} {
+			if _, got := run(t, e, "SEARCH "+keys, false); got != want {
+				t.Errorf("SEARCH %s = %q; want %q", keys, got, want)
+			}
+		}
+	}
+	if m.Opened() != 1 {
+		t.Errorf("opened %d times; want 1, for the digest", m.Opened())
+	}
+}
+
+// TestBorders: a character that two pieces of a text share is one; where two texts
+// meet there is nothing.
+func TestBorders(t *testing.T) {
+	m := mailboxtest.New()
+	m.Deliver("INBOX",
+		mailboxtest.Message{Text: "Subject: a\n\n" + strings.Repeat("x", 32<<10-1) + "à" + strings.Repeat("y", 32<<10-2) + "\n"},
+		mailboxtest.Message{Text: "To: fo\nTo: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nca\n--b\n\nt\n--b--\n"})
+	for keys, want := range map[string]string{
+		"CHARSET UTF-8 BODY {4+}\r\nxÀy": "* SEARCH 1\r\n", "CHARSET UTF-8 TEXT {2+}\r\nÀ": "* SEARCH 1\r\n",
+		"BODY cat": "* SEARCH\r\n", "TEXT cat": "* SEARCH\r\n", "TO fox": "* SEARCH\r\n", "BODY ca BODY t": "* SEARCH 2\r\n",
+	} {
+		if _, got := run(t, env(t, m), "SEARCH "+keys, false); got != want {
+			t.Errorf("SEARCH %s = %q; want %q", keys, got, want)
+		}
+	}
+}
+
+func TestEmptyMailbox(t *testing.T) {
+	e := env(t, mailboxtest.New())
+	for _, keys := range []string{"ALL", "1:*", "*", "UID *", "$", "BODY x"} {
+		if _, got := run(t, e, "SEARCH "+keys, false); got != "* SEARCH\r\n" {
+			t.Errorf("SEARCH %s of nothing = %q", keys, got)
 		}
 	}
 }

@@ -193,3 +193,17 @@ func FuzzWords(f *testing.F) {
 		}
 	})
 }
+
+func TestUTF8(t *testing.T) {
+	for _, c := range []struct {
+		charset, in, want string
+		ok                bool
+	}{
+		{"", "é", "é", true}, {"UTF-8", "\xff", "\xff", true}, {"us-ascii", "a", "a", true}, {"ISO-8859-1", "\xe9\xa4", "é¤", true},
+		{"iso-8859-15", "\xe9\xa4", "é€", true}, {"WINDOWS-1252", "\x80a", "€a", true}, {"KOI8-R", "\xe9", "\xe9", false},
+	} {
+		if got, ok := UTF8(c.charset, c.in); got != c.want || ok != c.ok {
+			t.Errorf("UTF8(%q, %q) = %q, %v; want %q, %v", c.charset, c.in, got, ok, c.want, c.ok)
+		}
+	}
+}

@@ -74,7 +74,8 @@ func (m *Mail) newBox() *box {
 	return &box{validity: m.validity, uidNext: 1, modseq: 1, watchers: map[*view]func(){}}
 }
 
-// locked runs f with the mail locked, then calls those who watch b.
+// locked runs f with the mail locked, then calls those who watch b, who may be the
+// caller as well.
 func (m *Mail) locked(b *box, f func()) {
 	m.mu.Lock()
 	f()
