@@ -44,7 +44,7 @@ func (s *session) tellMailbox() {
 	unseen := 0
 	var m mailbox.Message
 	for seq := 1; seq <= s.box.Len(); seq++ {
-		if s.box.Message(seq, &m); m.New && !s.readOnly {
+		if s.box.Message(seq, &m); m.New && !s.readOnly && !s.rev2 {
 			s.recent = with(s.recent, m.UID)
 		}
 		if unseen == 0 && m.Flags&mailbox.Seen == 0 {

@@ -207,13 +207,27 @@ func (s *session) command() error {
 		return s.failed(c, err)
 	}
 	s.errs = 0
-	if err := s.tell(c); err != nil {
-		return s.failed(c, err)
-	}
+	news := s.tell(c)
 	if text == "" {
 		text = "done"
 	}
-	s.w.Status(c.Tag, "OK", code, text)
+	s.w.Status(c.Tag, "OK", code, text) // it was done, whatever became of the news
+	if news != nil {
+		return s.untold(news)
+	}
+	return nil
+}
+
+// untold deals with news that could not be told.
+func (s *session) untold(err error) error {
+	if errors.As(err, new(*mailboxGone)) {
+		s.w.Status("", "BYE", "", "the mailbox is not what it was, please connect again")
+		return err
+	}
+	if refusalOf(err) == nil {
+		return err // the connection's
+	}
+	s.note(s.name + ": " + err.Error())
 	return nil
 }
 
@@ -245,9 +259,9 @@ func (s *session) failed(c *imap.Command, err error) error {
 		}
 		return s.refused(e)
 	}
-	if gone := new(mailboxGone); errors.As(err, &gone) {
-		s.w.Status("", "BYE", "", "the mailbox is not what it was, please connect again")
-		return err
+	if errors.As(err, new(*mailboxGone)) {
+		s.w.Status(c.Tag, "NO", "", "the mailbox is not what it was")
+		return s.untold(err)
 	}
 	if r := refusalOf(err); r != nil {
 		r.Tag = c.Tag
