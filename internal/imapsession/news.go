@@ -35,6 +35,10 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 	added := false
 	var f *imapfetch.Fetcher
 	for _, e := range events {
+		if len(gone) > 0 && e.Kind != mailbox.Expunged { // numbers that follow count without these
+			s.w.Untagged("VANISHED ").Set(imap.Normal(gone)).End()
+			gone = nil
+		}
 		switch e.Kind {
 		case mailbox.Reset:
 			return &mailboxGone{s.name}
@@ -74,7 +78,7 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 // isRecent keeps which new messages are this session's.
 func (s *session) isRecent(e mailbox.Event) {
 	var m mailbox.Message
-	if s.box.Message(e.Seq, &m); m.New && !s.readOnly {
+	if s.box.Message(e.Seq, &m); m.New && !s.readOnly && !s.rev2 {
 		s.recent = with(s.recent, m.UID)
 	}
 }

@@ -65,23 +65,38 @@ func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (s
 	}
 	spared := toRanges(modified)
 	ours := toRanges(uids)
-	own := func(m *mailbox.Message) bool { return inRanges(ours, m.UID) && !inRanges(spared, m.UID) }
-	expected := s.expecting(st)
-	hide := func(m *mailbox.Message) bool { return own(m) && (!c.Store.Silent || expected(m)) }
 	changed := s.box.Update(false)
-	if err := s.events(changed, hide); err != nil {
+	expected := s.expecting(st)
+	own := func(m *mailbox.Message) bool {
+		return inRanges(ours, m.UID) && !inRanges(spared, m.UID) && expected(m)
+	}
+	if err := s.events(changed, own); err != nil {
 		return "", "", err
 	}
 	if err := s.tellStored(c, seqs, own, changed); err != nil {
 		return "", "", err
 	}
 	if len(modified) == 0 {
-		return "", "", nil
+		return "", "", s.unstored(c, seqs, expected)
 	}
 	if c.UID {
 		return "MODIFIED " + string(imap.AppendRanges(nil, spared)), "others had changed these", nil
 	}
 	return "MODIFIED " + string(imap.AppendRanges(nil, s.numbers(spared))), "others had changed these", nil
+}
+
+// unstored is the error where messages that were named by number have not taken
+// the change: they are gone, and that could not be told yet (RFC 2180 §4.2).
+func (s *session) unstored(c *imap.Command, seqs []imap.Range, expected func(*mailbox.Message) bool) error {
+	if c.UID {
+		return nil
+	}
+	return s.each(seqs, func(_ int, m *mailbox.Message) error {
+		if !expected(m) {
+			return no("EXPUNGEISSUED", "some of the messages are gone")
+		}
+		return nil
+	})
 }
 
 // expecting tells whether a message has what the change gives it.
