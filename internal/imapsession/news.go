@@ -35,6 +35,10 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 	added := false
 	var f *imapfetch.Fetcher
 	for _, e := range events {
+		if e.Kind != mailbox.Expunged && len(gone) > 0 { // the numbers that follow are those without them
+			s.w.Untagged("VANISHED ").Set(imap.Normal(gone)).End()
+			gone = nil
+		}
 		switch e.Kind {
 		case mailbox.Reset:
 			return &mailboxGone{s.name}
