@@ -30,14 +30,24 @@ const foldersByte = 3
 // ErrLocked where another session of this or another process has it. It keeps
 // nobody from delivering or reading. Close gives the lock back, and so does the
 // end of the process, however it comes.
-func (m *Maildir) Lock() (io.Closer, error) { return m.lockByte(sessionByte) }
+func (m *Maildir) Lock() (io.Closer, error) { return m.lockByte(sessionByte, unix.F_WRLCK) }
 
 // LockFolders takes the folders of the account that m is the root of, to change
-// them, and waits for them at most this long.
+// them, and waits for them at most this long; ShareFolders takes them to read,
+// as many may at once.
 func (m *Maildir) LockFolders(wait time.Duration) (io.Closer, error) {
+	return m.waitFolders(unix.F_WRLCK, wait)
+}
+
+// ShareFolders is explained at LockFolders.
+func (m *Maildir) ShareFolders(wait time.Duration) (io.Closer, error) {
+	return m.waitFolders(unix.F_RDLCK, wait)
+}
+
+func (m *Maildir) waitFolders(kind int16, wait time.Duration) (io.Closer, error) {
 	end := time.Now().Add(wait)
 	for {
-		lock, err := m.lockByte(foldersByte)
+		lock, err := m.lockByte(foldersByte, kind)
 		if err != ErrLocked || time.Now().After(end) {
 			return lock, err
 		}
@@ -45,14 +55,14 @@ func (m *Maildir) LockFolders(wait time.Duration) (io.Closer, error) {
 	}
 }
 
-func (m *Maildir) lockByte(at int64) (io.Closer, error) {
+func (m *Maildir) lockByte(at int64, kind int16) (io.Closer, error) {
 	fd, err := openMode(m.box, lockFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600, inside)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: m.path + "/" + lockFile, Err: err}
 	}
 	// An OFD lock belongs to this open file, so sessions in one process exclude
 	// each other too (fcntl(2)).
-	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: at, Len: 1}
+	lk := unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: at, Len: 1}
 	err = retry(func() error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lk) })
 	if err == nil {
 		return os.NewFile(uintptr(fd), lockFile), nil

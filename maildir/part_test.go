@@ -137,10 +137,27 @@ func TestLockFolders(t *testing.T) {
 		if _, err := m.LockFolders(2 * time.Millisecond); err != ErrLocked {
 			t.Errorf("twice: %v", err)
 		}
+		if _, err := m.ShareFolders(0); err != ErrLocked {
+			t.Errorf("to read what is being changed: %v", err)
+		}
 		if err := lock.Close(); err != nil {
 			t.Error(err)
 		}
 	}
+	for range 2 {
+		reader, err := m.ShareFolders(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+	}
+	if _, err := m.LockFolders(2 * time.Millisecond); err != ErrLocked {
+		t.Errorf("to change what is being read: %v", err)
+	}
+}
+
+func TestLockFoldersWait(t *testing.T) {
+	_, m := newBox(t)
 	done := make(chan error, 8)
 	for range cap(done) {
 		go func() {

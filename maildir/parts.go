@@ -2,6 +2,8 @@
 
 package maildir
 
+import "time"
+
 // What a store beside the Maildir needs, such as an index.
 
 // Dir is the descriptor of new/ (fresh) or cur/; it stays m's own.
@@ -16,6 +18,16 @@ func (m *Maildir) Names(fresh bool) (map[string]string, error) { return readKeys
 func (m *Maildir) Measure(name string, fresh bool) (msg Message, ok bool, err error) {
 	key, _ := splitInfo(name)
 	return m.measure(key, place{fresh, name[len(key):]})
+}
+
+// Known is a message of which all is known already, as Scan would tell of it.
+func Known(name string, fresh bool, size, wire int64, mtime time.Time) Message {
+	msg := Message{Name: name, New: fresh, Size: size, Wire: wire, MTime: mtime}
+	var ok bool
+	if msg.order, ok = nameTime(msg.Key()); !ok {
+		msg.order = mtime.UnixMicro()
+	}
+	return msg
 }
 
 // ByTime orders messages as Scan does: by the time of their delivery, then name.

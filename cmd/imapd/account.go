@@ -138,6 +138,7 @@ func (a *account) Status(name string) (st mailbox.Status, err error) {
 		return st, known(err)
 	}
 	v := b.Index().View()
+	defer v.Close()
 	st = mailbox.Status{Messages: v.Len(), UIDNext: uint32(v.UIDNext()), UIDValidity: v.UIDValidity(), HighestModSeq: v.HighestModSeq(), AppendLimit: a.p.limit}
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.Message(seq)

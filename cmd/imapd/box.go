@@ -158,7 +158,7 @@ func (b *box) Kept(seq int) []byte { return b.d.Of(b.v.Message(seq).UID) }
 func (b *box) Keep(seq int, digest []byte) { b.x.Keep(b.v.Message(seq).UID, digest) }
 
 // Settle implements mailbox.Mailbox.
-func (b *box) Settle() error { return known(b.x.Settle()) }
+func (b *box) Settle() error { return known(b.x.Settle(b.v.UIDNext() - 1)) }
 
 // Watch implements mailbox.Mailbox.
 func (b *box) Watch(f func()) (stop func(), err error) {
@@ -169,5 +169,6 @@ func (b *box) Watch(f func()) (stop func(), err error) {
 // Close implements mailbox.Mailbox.
 func (b *box) Close() error {
 	b.d.Close()
+	b.v.Close()
 	return b.b.Close()
 }

@@ -182,8 +182,10 @@ func (j *job) toMaildir(path string) error {
 	if err != nil {
 		return temporary("Unable to chdir to maildir: %s. (#4.2.1)", err)
 	}
-	defer m.Close()
-	_, err = j.deliverer.Deliver(m, &maildir.Delivery{ID: j.id, Rcpt: j.rcpt, Again: j.again, Head: j.head(), Body: j.msg})
+	name, err := j.deliverer.Deliver(m, &maildir.Delivery{ID: j.id, Rcpt: j.rcpt, Again: j.again, Head: j.head(), Body: j.msg})
+	if err != nil || !j.filler.take(m, name) {
+		m.Close()
+	}
 	if err != nil {
 		return temporary("Temporary error on maildir delivery: %s. (#4.3.0)", err)
 	}

@@ -50,7 +50,9 @@ func main() {
 			exit.Die(prog, exit.Temporary, err)
 		}
 		w := &worker{link: link, office: post, limits: defaultLimits}
-		if err := w.serve(); err != nil {
+		err := w.serve()
+		post.filler.end()
+		if err != nil {
 			exit.Die(prog, exit.Temporary, err)
 		}
 		return

@@ -14,6 +14,7 @@ import (
 // office is what all deliveries of a process share.
 type office struct {
 	deliverer *maildir.Deliverer
+	filler    *filler // nil: indexes are left to sessions
 	submit    func(*letter) (id string, err error)
 }
 

@@ -19,10 +19,14 @@ import (
 // a worker, else, and where QMAILQUEUE names a program, by pipes.
 func newOffice(resident bool) *office {
 	in := inject.New(control.Home(), os.Getenv("QMAILQUEUE"), !resident)
-	return &office{
+	o := &office{
 		deliverer: maildir.NewDeliverer(""),
 		submit:    func(l *letter) (string, error) { return submit(in, l) },
 	}
+	if resident {
+		o.filler = newFiller()
+	}
+	return o
 }
 
 // submit queues a letter as a new message and gives its id.

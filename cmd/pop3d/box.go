@@ -4,17 +4,23 @@ package main
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"quill/maildir"
+	"quill/maildir/index"
 )
+
+// indexWait is for the index's lock; who does not get it goes without.
+const indexWait = 2 * time.Second
 
 // box is a Maildir as a maildrop: locked, and as it was when the session began.
 type box struct {
 	m    *maildir.Maildir
 	lock io.Closer
 	msgs []maildir.Message
-	ids  []string // made when they are first asked for
+	uids map[string]index.UID // by the key of the name; nil: there is no index
+	ids  []string             // made when they are first asked for
 }
 
 // newBox locks and reads the Maildir.
@@ -27,11 +33,55 @@ func newBox(m *maildir.Maildir) (*box, error) {
 	if err := m.CleanTmp(time.Now()); err != nil {
 		logf("warning: %v", err)
 	}
+	if b.read() {
+		return b, nil
+	}
 	if b.msgs, err = m.Scan(); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return b, nil
+}
+
+// read takes the messages and their sizes from the index, where there is one: of
+// the files it looks at those alone that are new to it (maildir-index(5)).
+func (b *box) read() bool {
+	if !index.Exists(b.m) {
+		return false
+	}
+	x, err := index.Open(b.m, index.Options{Wait: indexWait})
+	if err != nil {
+		logf("warning: %v", err)
+		return false
+	}
+	defer x.Close()
+	v := x.View()
+	b.uids = make(map[string]index.UID, v.Len())
+	b.msgs = make([]maildir.Message, v.Len())
+	for i := range b.msgs {
+		m := v.Message(i + 1)
+		b.msgs[i] = maildir.Known(m.Name, m.New, m.Size, m.Wire, m.InternalDate())
+		b.uids[m.Key()] = m.UID
+	}
+	slices.SortFunc(b.msgs, maildir.ByTime)
+	return true
+}
+
+// expunge has the index delete messages, so that no IMAP session has to find out.
+// What it leaves, for whatever reason, is there still.
+func (b *box) expunge(gone []maildir.Message) {
+	x, err := index.Open(b.m, index.Options{Wait: indexWait})
+	if err == nil {
+		defer x.Close()
+		uids := make([]index.UID, len(gone))
+		for i, msg := range gone {
+			uids[i] = b.uids[msg.Key()]
+		}
+		err = x.Expunge(uids)
+	}
+	if err != nil {
+		logf("warning: %v", err)
+	}
 }
 
 func (b *box) close() { b.lock.Close() }
@@ -68,6 +118,9 @@ func (b *box) Commit(deleted []int) (failed int, err error) {
 		}
 	}
 	if len(gone) > 0 {
+		if b.uids != nil {
+			b.expunge(gone)
+		}
 		left, err := b.m.Remove(gone)
 		if err != nil || len(left) > 0 {
 			return len(left), err

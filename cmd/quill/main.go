@@ -52,11 +52,11 @@ func strict(before string, commands []*cli.Command) []*cli.Command {
 func main() {
 	app := &cli.App{
 		Name:                 "quill",
-		Usage:                "mail and names as a Unix toolchain: lab, accounts, checks, traces, zones",
+		Usage:                "mail and names as a Unix toolchain: lab, accounts, checks, traces, zones, mailboxes",
 		Description:          "example: quill lab --demo" + codes,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
-		Commands:             strict("", []*cli.Command{labCommand(), userCommand(), checkCommand(), traceCommand(), zoneCommand(), completionCommand()}),
+		Commands:             strict("", []*cli.Command{labCommand(), userCommand(), checkCommand(), traceCommand(), zoneCommand(), mailboxCommand(), completionCommand()}),
 		ExitErrHandler:       func(*cli.Context, error) {},
 		OnUsageError: func(c *cli.Context, err error, _ bool) error {
 			return usage("%w; quill --help shows the commands", err)

@@ -123,13 +123,13 @@ func Read(b []byte) (d Digest, err error) {
 	if len(b) == 0 || b[0] != version {
 		return d, errNone
 	}
-	b = b[1:]
-	for _, to := range []*[]byte{&d.wire, &d.envelope, &d.structure, &d.header, &d.parts} {
-		n, w := binary.Uvarint(b)
-		if w <= 0 || n > uint64(len(b)-w) {
-			return Digest{}, errNone
-		}
-		*to, b = b[w:w+int(n)], b[w+int(n):]
+	b, ok := b[1:], true
+	d.wire, b, ok = cut(b, ok)
+	d.envelope, b, ok = cut(b, ok)
+	d.structure, b, ok = cut(b, ok)
+	d.header, b, ok = cut(b, ok)
+	if d.parts, _, ok = cut(b, ok); !ok {
+		return Digest{}, errNone
 	}
 	if n, w := binary.Uvarint(d.wire); w != len(d.wire) || w == 0 || n > math.MaxInt64 {
 		return Digest{}, errNone
@@ -147,6 +147,15 @@ func (d Digest) Part() (*mime.Part, error) {
 		return nil, errParts
 	}
 	return mime.ParsePart(d.parts)
+}
+
+// cut takes what stands behind its length off b.
+func cut(b []byte, ok bool) (part, rest []byte, _ bool) {
+	n, w := binary.Uvarint(b)
+	if !ok || w <= 0 || n > uint64(len(b)-w) {
+		return nil, nil, false
+	}
+	return b[w : w+int(n)], b[w+int(n):], true
 }
 
 // Envelope is the ENVELOPE in its wire form.

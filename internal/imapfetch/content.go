@@ -4,6 +4,7 @@ package imapfetch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -60,7 +61,7 @@ func (f *Fetcher) structure(kind imap.ItemKind) error {
 
 // body is BODY[…] and its old names.
 func (f *Fetcher) body(it *item) error {
-	if it.kept {
+	if it.kept && f.held < maxHeld {
 		if err := f.learn(); err != nil {
 			return err
 		}
@@ -181,10 +182,17 @@ func (f *Fetcher) stream(r *run, from, size int64) error {
 	if _, err := r.pass(from-r.at, f.room(windowSize)); err != nil {
 		return err
 	}
-	if f.w.Literal(r, size, r.raw); r.at != from+size {
-		return fmt.Errorf("%d bytes of %d: %w", r.at-from, size, errShort)
+	f.w.Literal(r, size, r.raw)
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.at == from+size:
+		return nil
 	}
-	return nil
+	if err := f.w.Flush(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err // the client's side
+	}
+	return errShort
 }
 
 // room is n bytes of f.text.

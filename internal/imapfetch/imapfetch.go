@@ -14,8 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +30,10 @@ const maxHeld = 1 << 20
 // ErrEncoding says that a part is not decoded, since its encoding is unknown:
 // NO [UNKNOWN-CTE], RFC 3516 §4.3.
 var ErrEncoding = errors.New("unknown content transfer encoding")
+
+// ErrCut says that a line was begun and cannot be completed: the writer's Flush
+// gives an error too, and the connection must end.
+var ErrCut = errors.New("answer is cut off")
 
 // Options is what a Fetcher knows beside the items.
 type Options struct {
@@ -80,14 +82,15 @@ type item struct {
 // New makes a Fetcher of these items.
 func New(w *imap.Writer, source mailbox.Source, items []imap.Item, o Options) *Fetcher {
 	f := &Fetcher{w: w, source: source, cache: o.Cache}
+	had := map[string]bool{}
 	if o.UID {
-		f.add(imap.Item{Kind: imap.ItemUID})
+		f.add(had, imap.Item{Kind: imap.ItemUID})
 	}
 	for _, it := range items {
-		f.add(it)
+		f.add(had, it)
 	}
 	if o.ModSeq {
-		f.add(imap.Item{Kind: imap.ItemModSeq})
+		f.add(had, imap.Item{Kind: imap.ItemModSeq})
 	}
 	for i, k := range o.Keywords {
 		switch {
@@ -106,12 +109,15 @@ func New(w *imap.Writer, source mailbox.Source, items []imap.Item, o Options) *F
 	return f
 }
 
-// add adds an item, once.
-func (f *Fetcher) add(asked imap.Item) {
-	if slices.ContainsFunc(f.items, func(it item) bool { return same(it.Item, asked) }) {
+// add adds an item, where had has not its answer already.
+func (f *Fetcher) add(had map[string]bool, asked imap.Item) {
+	it := item{Item: asked, name: " " + string(asked.Append(nil)) + " "}
+	_, limit := window(&it)
+	key := it.name + strconv.FormatInt(limit, 10)
+	if had[key] {
 		return
 	}
-	it := item{Item: asked, name: " " + string(asked.Append(nil)) + " "}
+	had[key] = true
 	it.section.Path = asked.Section.Part
 	it.section.What = whats[asked.Section.Name]
 	switch asked.Kind {
@@ -128,19 +134,13 @@ func (f *Fetcher) add(asked imap.Item) {
 	f.items = append(f.items, it)
 }
 
-// same says whether two items have the same answer.
-func same(a, b imap.Item) bool {
-	a.Peek, b.Peek = false, false
-	return a.Kind == b.Kind && reflect.DeepEqual(a, b)
-}
-
 // whats is the sections by their names.
 var whats = map[string]mime.What{"HEADER": mime.Header, "HEADER.FIELDS": mime.HeaderFields, "HEADER.FIELDS.NOT": mime.HeaderFieldsNot, "TEXT": mime.Body, "MIME": mime.OwnHeader}
 
 // Message writes the line of the message with this sequence number, of which m
-// tells; recent says whether it is \Recent to this session. Of an error of
-// which the writer knows nothing, the line has not been begun: the message is
-// gone (fs.ErrNotExist), cannot be read, or ErrEncoding; others may be fetched.
+// tells; recent says whether it is \Recent to this session. An error that is not
+// ErrCut has left nothing of the line, and others may be fetched: the message is
+// gone (fs.ErrNotExist), cannot be read, or ErrEncoding.
 func (f *Fetcher) Message(seq int, m *mailbox.Message, recent bool) error {
 	f.seq, f.m, f.known, f.looked = seq, m, false, false
 	f.late, f.held = f.late[:0], 0
@@ -168,11 +168,12 @@ func (f *Fetcher) Message(seq int, m *mailbox.Message, recent bool) error {
 // send writes the line.
 func (f *Fetcher) send() error {
 	at := 0
-	for _, l := range f.late {
+	for i, l := range f.late {
 		f.w.RawBytes(f.line[at:l.at])
 		at = l.at
+		f.late[i].send = nil // with what it holds
 		if err := l.send(); err != nil {
-			err = fmt.Errorf("message with uid %d was read, and then not: %w", f.m.UID, err)
+			err = fmt.Errorf("message with uid %d: %w: %w", f.m.UID, ErrCut, err)
 			f.w.Fail(err)
 			return err
 		}

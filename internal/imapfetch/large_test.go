@@ -14,6 +14,7 @@ import (
 
 	"quill/internal/imap"
 	"quill/internal/mailbox"
+	"quill/internal/mime"
 )
 
 // literal takes what a line answers to its one item, which must be a literal,
@@ -125,8 +126,48 @@ func TestBroken(t *testing.T) {
 		t.Fatalf("%d to be sent later, %v", len(f.late), err)
 	}
 	f.cache.open.(*content).ReaderAt = strings.NewReader(msg[:maxHeld])
-	if err := f.send(); !errors.Is(err, errShort) || w.Flush() == nil {
+	if err := f.send(); !errors.Is(err, errShort) || !errors.Is(err, ErrCut) || w.Flush() == nil {
 		t.Errorf("the file was cut: %v", err)
+	}
+	w = imap.NewWriter(gone{})
+	if err := New(w, newBox(msg), items(t, "BODY[]"), Options{Cache: &Cache{}}).Message(1, b.message(1), false); !errors.Is(err, ErrCut) || !errors.Is(err, errGone) {
+		t.Errorf("the client is gone: %v", err)
+	}
+}
+
+// gone is a client that has left.
+type gone struct{}
+
+var errGone = errors.New("client is gone")
+
+func (gone) Write([]byte) (int, error) { return 0, errGone }
+
+// TestManyItems: what a client asks for in one line is not all held, whatever it
+// asks.
+func TestManyItems(t *testing.T) {
+	const count, piece = 150, 10000
+	msg, _, _ := bigMessage(20 << 10)
+	b := newBox("To: " + strings.Repeat("a@b.example,\n ", 800) + "z\n" + msg)
+	for _, item := range []string{"BODY[]", "BINARY[2]", "BODY[HEADER.FIELDS (to)]", "BODY[HEADER.FIELDS.NOT (x-y)]"} {
+		whole := b.get(t, item, &Cache{})
+		var ask, want strings.Builder
+		for i := range count {
+			fmt.Fprintf(&ask, " %s<%d.%d>", item, i, piece)
+			part := whole[i:min(i+piece, len(whole))]
+			fmt.Fprintf(&want, " %s<%d> %s{%d}\r\n%s", item, i, strings.Repeat("~", strings.Count(item, "BINARY")), len(part), part)
+		}
+		var out bytes.Buffer
+		w := imap.NewWriter(&out)
+		f := New(w, b, items(t, "("+ask.String()[1:]+")"), Options{Cache: &Cache{}})
+		if err := f.Message(1, b.message(1), false); err != nil || w.Flush() != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != "* 1 FETCH ("+want.String()[1:]+")\r\n" {
+			t.Errorf("%d of %s: %d bytes; want %d", count, item, len(got), want.Len()+len("* 1 FETCH ()\r"))
+		}
+		if cap(f.line) > 2*maxHeld || cap(f.text) > 2*maxHeld {
+			t.Errorf("%d of %s: %d and %d bytes held", count, item, cap(f.line), cap(f.text))
+		}
 	}
 }
 
@@ -153,7 +194,7 @@ func TestLargeHeader(t *testing.T) {
 // TestHostile holds messages of attacks.md MI1 to MI3 against what they may
 // cost: memory, and bytes of an answer.
 func TestHostile(t *testing.T) {
-	const size, limit = 4 << 20, 96 << 20
+	const size, limit = 2 << 20, 96 << 20
 	for _, msg := range []string{
 		strings.Repeat("Content-Type: message/rfc822\n\n", size/30),
 		"Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", size/7),
@@ -217,6 +258,13 @@ func FuzzPartials(f *testing.F) {
 		if item == "BODY[]" {
 			if want := strings.ReplaceAll(crlf(msg), "\x00", "\x80"); whole != want {
 				t.Fatalf("BODY[] of %q = %q; want %q", msg, whole, want)
+			}
+			if got := b.get(t, "BODY[HEADER]", &cache) + b.get(t, "BODY[TEXT]", &cache); got != whole {
+				t.Fatalf("header and text of %q are %q; want %q", msg, got, whole)
+			}
+			p, err := mime.Parse(strings.NewReader(msg))
+			if got := len(b.get(t, "BODY[TEXT]", &cache)); err != nil || int64(got) != p.Size {
+				t.Fatalf("text of %q is %d bytes; want %d", msg, got, p.Size)
 			}
 			if size, err := b.fetch(t, 1, "RFC822.SIZE", &other); err != nil || size != fmt.Sprintf("* 1 FETCH (RFC822.SIZE %d)\r\n", len(whole)) {
 				t.Fatalf("%q of a message of %d bytes", size, len(whole))

@@ -35,6 +35,7 @@ type run struct {
 	wire wire
 	in   io.Reader // wire, or what decodes it
 	at   int64     // bytes given
+	err  error     // of reading
 }
 
 // newRun begins a stretch. Its encoding is one that mime.Decode knows; buf may
@@ -52,6 +53,7 @@ func (r *run) read(b []byte) (n int, end bool, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return n, true, nil
 	}
+	r.err = err
 	return n, false, err
 }
 

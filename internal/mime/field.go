@@ -32,9 +32,20 @@ const (
 	fieldBcc
 )
 
+// lower puts a name in small letters, as far as they are ASCII.
+func lower(to *[maxName]byte, name []byte) []byte {
+	for i, c := range name {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		to[i] = c
+	}
+	return to[:len(name)]
+}
+
 // fieldOf is the field of a name in small letters.
-func fieldOf(name string) field {
-	switch name {
+func fieldOf(name []byte) field {
+	switch string(name) {
 	case "content-type":
 		return fieldType
 	case "content-transfer-encoding":
@@ -83,7 +94,8 @@ func (p *parser) beginField(b []byte) {
 		return
 	}
 	f := &p.stack[len(p.stack)-1]
-	p.want = fieldOf(strings.ToLower(trimRight(string(b[:i]))))
+	var name [maxName]byte
+	p.want = fieldOf(lower(&name, bytes.TrimRight(b[:i], " \t\r\n")))
 	switch {
 	case p.want >= fieldDate && f.part.Envelope == nil:
 		p.want = fieldNone
@@ -115,7 +127,8 @@ func (p *parser) endField() {
 	}
 	f := &p.stack[len(p.stack)-1]
 	if p.kept < maxKept { // or else it may be cut off
-		l := &lexer{s: clean(p.value)}
+		l := &p.lex
+		*l = lexer{s: clean(p.value)}
 		p.set(f, p.want, l)
 		p.steps += len(p.value) + l.steps
 		f.seen |= 1 << p.want

@@ -212,7 +212,7 @@ var hostile = []struct {
 // TestLinear doubles hostile messages and holds the work against their size.
 func TestLinear(t *testing.T) {
 	work := func(msg string) int {
-		p := newParser(strings.NewReader(msg))
+		p := &parser{in: borrow(strings.NewReader(msg))}
 		if _, err := p.run(); err != nil {
 			t.Fatal(err)
 		}

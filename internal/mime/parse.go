@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // pos is a place in the file: its offset there, its offset in CRLF form, and
@@ -39,6 +40,7 @@ type parser struct {
 
 	want  field  // the field being read, if we want it
 	value []byte // and its text so far
+	lex   lexer  // reads it
 
 	parts, addrs, params, kept int
 	steps                      int // work done; tests hold it against the message's length
@@ -47,10 +49,24 @@ type parser struct {
 // Parse reads a whole message once, with bounded memory whatever its size, and
 // gives its structure. The only errors are the reader's.
 func Parse(r io.Reader) (*Part, error) {
-	return newParser(r).run()
+	in := borrow(r)
+	defer giveBack(in)
+	return (&parser{in: in}).run()
 }
 
-func newParser(r io.Reader) *parser { return &parser{in: bufio.NewReaderSize(r, bufferSize)} }
+// readers is readers that are not in use.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+
+func borrow(r io.Reader) *bufio.Reader {
+	in := readers.Get().(*bufio.Reader)
+	in.Reset(r)
+	return in
+}
+
+func giveBack(in *bufio.Reader) {
+	in.Reset(nil)
+	readers.Put(in)
+}
 
 func (p *parser) run() (*Part, error) {
 	root := p.push(frame{part: &Part{Envelope: &Envelope{}}})

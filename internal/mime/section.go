@@ -171,9 +171,12 @@ func named(line []byte, names [][]byte) bool {
 	if i < 0 {
 		return false
 	}
-	name := bytes.TrimRight(line[:i], " \t")
+	for i > 0 && (line[i-1] == ' ' || line[i-1] == '\t') {
+		i--
+	}
+	name := line[:i]
 	for _, m := range names {
-		if len(m) == len(name) && len(m) > 0 && bytes.EqualFold(m, name) {
+		if len(m) == len(name) && len(m) > 0 && m[0]|0x20 == name[0]|0x20 && bytes.EqualFold(m, name) {
 			return true
 		}
 	}
@@ -190,7 +193,8 @@ func CopyFields(w io.Writer, r io.Reader, names [][]byte, not bool) (n int64, er
 		wanted[strings.ToLower(string(m))] = true
 		longest = max(longest, len(m))
 	}
-	in := bufio.NewReaderSize(r, bufferSize)
+	in := borrow(r)
+	defer giveBack(in)
 	copying, start := not, true // a line that continues none has no name
 	for {
 		b, err := in.ReadSlice('\n')

@@ -75,13 +75,13 @@ func (p *Append) Add(msg New, r io.Reader) error {
 // returns; after an error none is there.
 func (p *Append) Commit() (*Copied, error) {
 	defer p.Abort()
-	var news []adoption
+	var news []index.Adoption
 	for _, t := range p.todo {
 		name, err := p.b.p.deliverer.Publish(t.part, letters(t.msg.Flags))
 		if err != nil {
 			return nil, errors.Join(err, p.b.withdraw(news))
 		}
-		news = append(news, adoption{name, index.Attr{Keywords: t.msg.Keywords, Date: t.msg.Date}})
+		news = append(news, index.Adoption{Name: name, Attr: index.Attr{Keywords: t.msg.Keywords, Date: t.msg.Date}})
 	}
 	return p.b.adopt(news)
 }

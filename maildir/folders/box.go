@@ -40,7 +40,7 @@ func (a *Account) box(name string) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.index(a.opt.Wait); err != nil {
+	if err := s.index(&a.opt); err != nil {
 		a.opt.Pool.drop(s)
 		return nil, err
 	}

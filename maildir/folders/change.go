@@ -44,9 +44,9 @@ func (a *Account) change(f func() error) error {
 
 // leftovers is what is to be removed. What cannot be read now is next time.
 func (a *Account) leftovers() (left []string) {
-	names, _ := readDir(a.dir())
-	for _, name := range names {
-		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, deletedPrefix) {
+	all, _ := readEntries(a.dir())
+	for _, e := range all {
+		if name := e.Name(); strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, deletedPrefix) {
 			left = append(left, name)
 		}
 	}
@@ -150,7 +150,8 @@ func (a *Account) fill(tmp string, use []string) error {
 }
 
 // Delete deletes a mailbox and its messages; those below it stay, and it is a
-// level above them then. Sessions that have it open find its messages gone.
+// level above them then. Sessions that have it open get errors that are
+// fs.ErrNotExist.
 func (a *Account) Delete(name string) error {
 	name, err := a.canonical(name)
 	if err != nil {

@@ -4,6 +4,7 @@ package folders
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -12,69 +13,72 @@ import (
 	"quill/maildir/index"
 )
 
-// adoption is a message that was published in cur/, for the index.
-type adoption struct {
-	name string
-	attr index.Attr
-}
-
-// adopt has messages that were published taken in; all of them go again where
-// that fails.
-func (b *Box) adopt(news []adoption) (*Copied, error) {
-	if len(news) == 0 {
-		return &Copied{UIDValidity: b.s.x.View().UIDValidity()}, nil
-	}
-	err := b.s.m.Sync(false)
-	var uids []index.UID
-	if err == nil {
-		uids, err = adoptAll(b.s.x, news)
-	}
-	if err != nil {
-		return nil, errors.Join(err, b.withdraw(news))
-	}
-	return &Copied{UIDValidity: b.s.x.View().UIDValidity(), Target: uids}, nil
-}
-
-// adoptAll is the messages' UIDs.
-func adoptAll(x *index.Index, news []adoption) (uids []index.UID, err error) {
-	for _, n := range news {
-		msg, err := x.Adopt(n.name, n.attr)
-		if err != nil {
-			return uids, err
+// adopt has messages that were published in cur/ taken in by the index; all of
+// them go again where that fails.
+func (b *Box) adopt(news []index.Adoption) (*Copied, error) {
+	c := &Copied{}
+	if len(news) > 0 {
+		err := b.s.m.Sync(false)
+		if err == nil {
+			c.Target, err = adoptAll(b.s.x, news)
 		}
-		uids = append(uids, msg.UID)
+		if err != nil {
+			return nil, errors.Join(err, b.withdraw(news))
+		}
+	}
+	v := b.s.x.View()
+	defer v.Close()
+	c.UIDValidity = v.UIDValidity()
+	return c, nil
+}
+
+// adoptAll is the messages' UIDs; one that is not there any more is an error.
+func adoptAll(x *index.Index, news []index.Adoption) ([]index.UID, error) {
+	msgs, err := x.AdoptAll(news)
+	if err != nil {
+		return nil, err
+	}
+	uids := make([]index.UID, len(msgs))
+	for i, m := range msgs {
+		if m.UID == 0 {
+			return nil, fmt.Errorf("%s was deleted at once", news[i].Name)
+		}
+		uids[i] = m.UID
 	}
 	return uids, nil
 }
 
 // withdraw removes messages that were published, and has the index know it.
-func (b *Box) withdraw(news []adoption) error {
+func (b *Box) withdraw(news []index.Adoption) error {
 	if len(news) == 0 {
 		return nil
 	}
 	msgs := make([]maildir.Message, len(news))
 	for i, n := range news {
-		msgs[i].Name = n.name
+		msgs[i].Name = n.Name
 	}
 	_, err := b.s.m.Remove(msgs)
 	return errors.Join(err, b.s.x.Sync())
 }
 
 // Copy copies messages to another mailbox, or within one, with their flags,
-// keywords and dates: all of those that are there, or none. Target[i] is the copy
-// of Source[i]; both ascend. What from's index does not know yet is not there.
+// keywords, dates, EMAILIDs and digests: all of those that are there, or none.
+// Target[i] is the copy of Source[i]; both ascend. What from's index does not
+// know yet is not there.
 func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	var news []adoption
+	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: from.s.x.View(), digests: from.s.x.Digests()}
+	defer l.digests.Close()
+	defer l.v.Close()
+	var news []index.Adoption
 	var source []index.UID
-	v := from.s.x.View()
 	uids = slices.Clone(uids)
 	slices.Sort(uids)
 	for _, uid := range slices.Compact(uids) {
-		seq, ok := v.Seq(uid)
+		seq, ok := l.v.Seq(uid)
 		if !ok {
 			continue
 		}
-		n, err := a.link(from, v, v.Message(seq), to)
+		n, err := l.link(l.v.Message(seq))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -90,17 +94,36 @@ func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	return c, err
 }
 
-// link makes the file of a copy.
-func (a *Account) link(from *Box, v *index.View, m *index.Message, to *Box) (adoption, error) {
+// digestsMax is the bytes of digests that one Copy takes along; the other copies
+// get theirs when somebody asks.
+const digestsMax = 8 << 20
+
+// linker makes the files of copies.
+type linker struct {
+	d        *maildir.Deliverer
+	from, to *Box
+	v        *index.View
+	digests  *index.Digests
+	taken    int // bytes of digests
+}
+
+func (l *linker) link(m *index.Message) (index.Adoption, error) {
 	msg := maildir.Message{Name: m.Name, New: m.New, Size: m.Size, Wire: m.Wire}
-	name, err := a.opt.Pool.deliverer.Link(from.s.m, msg, to.s.m, letters(m.Flags))
-	attr := index.Attr{Date: time.Unix(0, m.Date)}
-	for n, k := range v.Keywords() {
+	name, err := l.d.Link(l.from.s.m, msg, l.to.s.m, letters(m.Flags))
+	if err != nil {
+		return index.Adoption{}, err
+	}
+	attr := index.Attr{Date: time.Unix(0, m.Date), EmailID: m.EmailID}
+	if l.taken < digestsMax {
+		attr.Digest = slices.Clone(l.digests.Of(m.UID))
+		l.taken += len(attr.Digest)
+	}
+	for n, k := range l.v.Keywords() {
 		if m.Keywords&(1<<n) != 0 {
 			attr.Keywords = append(attr.Keywords, k)
 		}
 	}
-	return adoption{name, attr}, err
+	return index.Adoption{Name: name, Attr: attr}, nil
 }
 
 // Move is Copy, and then expunges what was copied. A crash, or an error, between

@@ -76,6 +76,29 @@ func TestCopyMove(t *testing.T) {
 	}
 }
 
+// TestCopyKeeps: a copy has its message's EMAILID (RFC 8474 §5.1) and digest.
+func TestCopyKeeps(t *testing.T) {
+	a, _ := newAccount(t)
+	must(t, a.Create("To", nil))
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	uid := add(t, a, Inbox, "one\n", New{})
+	want := in.Index().View().Message(1).EmailID
+	in.Index().Keep(uid, []byte("digest"))
+	for _, f := range []func(*Box, []index.UID, *Box) (*Copied, error){a.Copy, a.Move} {
+		c, err := f(in, []index.UID{uid}, to)
+		must(t, err)
+		v, d := to.Index().View(), to.Index().Digests()
+		seq, _ := v.Seq(c.Target[0])
+		if got := v.Message(seq).EmailID; got != want || string(d.Of(c.Target[0])) != "digest" {
+			t.Errorf("EMAILID %x, digest %q", got, d.Of(c.Target[0]))
+		}
+		d.Close()
+	}
+	if v := to.Index().View(); v.Len() != 2 || v.Message(1).Name == v.Message(2).Name {
+		t.Errorf("%d messages", v.Len())
+	}
+}
+
 // TestCopyGone: a message whose file another program has renamed is copied, one
 // that it deleted is passed over.
 func TestCopyGone(t *testing.T) {
@@ -85,9 +108,9 @@ func TestCopyGone(t *testing.T) {
 		add(t, a, Inbox, fmt.Sprintf("message %d\n", i), New{})
 	}
 	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
-	names, _ := filepath.Glob(filepath.Join(root, "cur", "*"))
-	must(t, os.Rename(names[0], names[0]+"S"))
-	must(t, os.Remove(names[1]))
+	v := in.Index().View()
+	must(t, os.Rename(filepath.Join(root, "cur", v.Message(1).Name), filepath.Join(root, "cur", v.Message(1).Name+"S")))
+	must(t, os.Remove(filepath.Join(root, "cur", v.Message(2).Name)))
 	c, err := a.Copy(in, []index.UID{1, 2, 3}, to)
 	must(t, err)
 	if !slices.Equal(c.Source, []index.UID{1, 3}) || !slices.Equal(c.Target, []index.UID{1, 2}) {
@@ -157,6 +180,9 @@ func TestDeletedTarget(t *testing.T) {
 	}
 	if got := show(t, in); len(got) != 1 {
 		t.Errorf("source: %q", got)
+	}
+	if err := to.Index().Sync(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Sync of a deleted mailbox: %v", err)
 	}
 	if _, err := a.NewAppend("To"); !errors.Is(err, ErrNone) {
 		t.Errorf("NewAppend: %v", err)
@@ -243,4 +269,32 @@ func TestPool(t *testing.T) {
 		t.Errorf("%d mailboxes are open", len(p.open))
 	}
 	a.root, b.root = nil, nil // closed already
+}
+
+// TestNothingKept: what was moved is not kept for a session that there is not.
+func TestNothingKept(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, a.Create("To", nil))
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	for range 3 {
+		add(t, a, Inbox, "text\n", New{})
+	}
+	_, err := a.Copy(in, []index.UID{1}, to)
+	must(t, err)
+	_, err = a.Move(in, []index.UID{1}, to)
+	must(t, err)
+	must(t, a.Rename(Inbox, "Old"))
+	must(t, to.Index().Expunge([]index.UID{1, 2}))
+	if got := append(show(t, in), show(t, to)...); len(got) != 0 {
+		t.Errorf("messages: %q", got)
+	}
+	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.Contains(d.Name(), ",S=5,W=6") && !strings.HasPrefix(path, root+"/.Old/cur/") {
+			t.Errorf("left behind: %s", path)
+		}
+		if err == nil && strings.Contains(path, "qx.gone/") {
+			t.Errorf("left behind: %s", path)
+		}
+		return err
+	}))
 }

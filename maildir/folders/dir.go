@@ -25,15 +25,15 @@ func openDir(dir int, name string) (int, error) {
 	return fd, nil
 }
 
-// readDir is the names in the folder dir.
-func readDir(dir int) ([]string, error) {
+// readEntries is what is in the folder dir.
+func readEntries(dir int) ([]fs.DirEntry, error) {
 	fd, err := openDir(dir, ".")
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
-	return f.Readdirnames(-1)
+	return f.ReadDir(-1)
 }
 
 // syncDir syncs a folder that may be open as a path only.
@@ -144,9 +144,9 @@ func remove(dir int, name string, depth int) {
 		return
 	}
 	defer unix.Close(fd)
-	names, _ := readDir(fd)
-	for _, n := range names {
-		remove(fd, n, depth+1)
+	all, _ := readEntries(fd)
+	for _, e := range all {
+		remove(fd, e.Name(), depth+1)
 	}
 	unix.Unlinkat(dir, name, unix.AT_REMOVEDIR)
 }

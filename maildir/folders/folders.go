@@ -47,6 +47,9 @@ type Options struct {
 	Decode func(string) (string, bool)
 	Pool   *Pool         // of the boxes open in this process; nil: the account's own
 	Wait   time.Duration // at most for a lock; 0: 10 s
+
+	// Background is index.Options.Background of boxes that are opened.
+	Background bool
 }
 
 // Account is a user's folders. Its methods may be called from several

@@ -95,6 +95,7 @@ func show(t testing.TB, b *Box) []string {
 	t.Helper()
 	must(t, b.Index().Sync())
 	v := b.Index().View()
+	defer v.Close()
 	var out []string
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.Message(seq)

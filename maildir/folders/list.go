@@ -19,10 +19,7 @@ type Folder struct {
 // names. What lies in the root that is no Maildir, or has no name that a mailbox
 // can have, is not in it.
 func (a *Account) List() ([]Folder, error) {
-	if err := a.settle(); err != nil {
-		return nil, err
-	}
-	names, err := a.names()
+	names, err := a.steady()
 	if err != nil {
 		return nil, err
 	}
@@ -63,26 +60,52 @@ func (a *Account) levels(byName map[string]*Folder, name string) {
 	}
 }
 
+// steady is names while no program of ours changes them.
+func (a *Account) steady() (names []string, err error) {
+	for {
+		if err := a.settle(); err != nil {
+			return nil, err
+		}
+		lock, err := a.root.m.ShareFolders(a.opt.Wait)
+		if err != nil {
+			return nil, err
+		}
+		cut := exists(a.dir(), intentFile) // since settle
+		if !cut {
+			names, err = a.names()
+		}
+		lock.Close()
+		if !cut {
+			return names, err
+		}
+	}
+}
+
 // names is the mailboxes but for INBOX, in no order.
 func (a *Account) names() ([]string, error) {
-	all, err := readDir(a.dir())
+	all, err := readEntries(a.dir())
 	if err != nil {
 		return nil, err
 	}
 	names := make([]string, 0, len(all))
-	for _, dirName := range all {
-		if name, ok := a.nameOf(dirName); ok && a.isMaildir(dirName) {
+	for _, e := range all {
+		if !e.IsDir() { // also a link
+			continue
+		}
+		if name, ok := a.nameOf(e.Name()); ok && a.hasMail(e.Name()) {
 			names = append(names, name)
 		}
 	}
 	return names, nil
 }
 
-// isMaildir tells whether a folder of the root is a Maildir. It has no slash.
+// isMaildir tells whether a name in the root is a Maildir, and no link.
 func (a *Account) isMaildir(dirName string) bool {
-	if !isDir(a.dir(), dirName) { // also a link: the path below would follow it
-		return false
-	}
+	return isDir(a.dir(), dirName) && a.hasMail(dirName)
+}
+
+// hasMail tells whether a folder of the root has those of a Maildir.
+func (a *Account) hasMail(dirName string) bool {
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if !isDir(a.dir(), dirName+"/"+sub) {
 			return false

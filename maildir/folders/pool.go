@@ -95,7 +95,7 @@ func (p *Pool) drop(s *shared) {
 }
 
 // index opens the index, once.
-func (s *shared) index(wait time.Duration) error {
+func (s *shared) index(opt *Options) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.x != nil {
@@ -106,7 +106,7 @@ func (s *shared) index(wait time.Duration) error {
 		root = s.root.m
 	}
 	s.m.CleanTmp(time.Now()) // what appends that were cut off have left; the next one tries again
-	x, err := index.Open(s.m, index.Options{Root: root, Wait: wait})
+	x, err := index.Open(s.m, index.Options{Root: root, Wait: opt.Wait, Background: opt.Background})
 	if err != nil {
 		return err
 	}

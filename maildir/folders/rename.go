@@ -19,7 +19,8 @@ const intentFile = "qx.rename"
 
 // Rename renames a mailbox, or a level, and all below it, under a name that has
 // nothing yet; those above the new name are made. Of INBOX the messages move to a
-// new mailbox, and it and those below it stay (RFC 3501 §6.3.5).
+// new mailbox, and it and those below it stay (RFC 3501 §6.3.5); after an error
+// the new one may be there without them.
 func (a *Account) Rename(from, to string) error {
 	from, err := a.canonical(from)
 	if err != nil {
@@ -139,6 +140,7 @@ func (a *Account) renameInbox(to string) error {
 		return err
 	}
 	v := inbox.Index().View()
+	defer v.Close()
 	uids := make([]index.UID, v.Len())
 	for i := range uids {
 		uids[i] = v.Message(i + 1).UID

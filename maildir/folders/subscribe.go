@@ -35,14 +35,17 @@ func (a *Account) Subscribed() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	return a.subscribed(&s), nil
+}
+
+func (a *Account) subscribed(s *subscriptions) (names []string) {
 	for _, line := range s.lines {
 		if name, ok := a.subscribedName(s.plain(line)); ok {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names)
 }
 
 // Subscribe subscribes to a name, or ends that. Lines that are no names stay.
@@ -59,43 +62,57 @@ func (a *Account) subscribe(name string, on bool) error {
 	if err != nil {
 		return err
 	}
+	changed, err := a.set(&s, name, on)
+	if err != nil || !changed {
+		return err
+	}
+	return replace(a.dir(), subscribedFile, []byte(s.text()))
+}
+
+// set subscribes to a name, or ends that, and tells whether it was otherwise.
+func (a *Account) set(s *subscriptions, name string, on bool) (changed bool, err error) {
 	is := func(line string) bool {
 		other, ok := a.subscribedName(s.plain(line))
 		return ok && other == name
 	}
 	switch has := slices.ContainsFunc(s.lines, is); {
 	case has == on:
-		return nil
+		return false, nil
 	case !on:
 		s.lines = slices.DeleteFunc(s.lines, is)
 	case len(s.lines) >= subscribedMax:
-		return fmt.Errorf("%w subscriptions: at most %d", ErrMany, subscribedMax)
+		return false, fmt.Errorf("%w subscriptions: at most %d", ErrMany, subscribedMax)
 	default:
 		s.lines = append(s.lines, s.line(a.opt.Encode(name)))
 	}
+	return true, nil
+}
+
+// subscriptions reads the file.
+func (a *Account) subscriptions() (subscriptions, error) {
+	b, err := readFile(a.dir(), subscribedFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.fromCourier()
+	}
+	return parse(string(b)), err
+}
+
+// parse takes a file of Dovecot's apart, and text puts it together again.
+func parse(text string) (s subscriptions) {
+	if rest, ok := strings.CutPrefix(text, version2); ok {
+		s.head, text = version2, rest
+	}
+	s.lines = lines(text)
+	return s
+}
+
+func (s *subscriptions) text() string {
 	var b strings.Builder
 	b.WriteString(s.head)
 	for _, line := range s.lines {
 		b.WriteString(line + "\n")
 	}
-	return replace(a.dir(), subscribedFile, []byte(b.String()))
-}
-
-// subscriptions reads the file.
-func (a *Account) subscriptions() (s subscriptions, err error) {
-	b, err := readFile(a.dir(), subscribedFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a.fromCourier()
-	}
-	if err != nil {
-		return s, err
-	}
-	text := string(b)
-	if rest, ok := strings.CutPrefix(text, version2); ok {
-		s.head, text = version2, rest
-	}
-	s.lines = lines(text)
-	return s, nil
+	return b.String()
 }
 
 // fromCourier is what Courier's file says, which has INBOX before each name.

@@ -60,12 +60,7 @@ func (a *Account) addUses(list []Folder) {
 
 // usesOf reads a folder's useFile.
 func (a *Account) usesOf(name string) (known []string) {
-	dir, err := openDir(a.dir(), a.dirName(name))
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(dir)
-	f, err := maildir.OpenRegular(dir, useFile, unix.O_RDONLY)
+	f, err := maildir.OpenRegular(a.dir(), a.dirName(name)+"/"+useFile, unix.O_RDONLY)
 	if err != nil {
 		return nil
 	}

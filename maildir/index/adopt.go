@@ -59,9 +59,15 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 			e.at[list[i].key()] = i
 		}
 	}
-	err = x.updateFor(e, func() error {
+	err = x.updateFor(&task{expected: e}, func() error {
 		uids := x.whose(e)
-		if slices.Contains(uids, 0) { // delivered within one tick of the folder's clock, or gone
+		if slices.Contains(uids, 0) {
+			if err := x.adoptNamed(e, uids); err != nil {
+				return err
+			}
+			uids = x.whose(e)
+		}
+		if slices.Contains(uids, 0) && !x.opt.Deliver { // moved, or gone
 			if err := x.look(); err != nil {
 				return err
 			}
@@ -110,9 +116,9 @@ func (e *expected) order(msgs []maildir.Message) {
 
 // emailID is a new message's EMAILID.
 func (x *Index) emailID(key string) uint64 {
-	if x.expect != nil {
-		if i, ok := x.expect.at[key]; ok && x.expect.list[i].EmailID != 0 {
-			return x.expect.list[i].EmailID
+	if e := x.task.expected; e != nil {
+		if i, ok := e.at[key]; ok && e.list[i].EmailID != 0 {
+			return e.list[i].EmailID
 		}
 	}
 	hash := sha256.Sum256([]byte(key))
@@ -175,7 +181,7 @@ func (x *Index) dress(list []Adoption, uids []UID) error {
 // look reads new/ and cur/ whatever their times say.
 func (x *Index) look() error {
 	d := x.s.dirs
-	d.recheck = 1
+	d.recheck, x.task.force = 1, true
 	if err := x.put(record{kind: kindDirState, dirs: d}); err != nil {
 		return err
 	}

@@ -93,3 +93,31 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkSync takes changes by others in, in an open index of 100,000 messages.
+func BenchmarkSync(b *testing.B) {
+	x, dir := benchBox(b)
+	n := 0
+	change := func(b *testing.B, f func()) {
+		for b.Loop() {
+			b.StopTimer()
+			n++
+			time.Sleep(2 * tick) // so that the change before is known to be the last
+			takeIn(b, x)
+			f()
+			b.StartTimer()
+			takeIn(b, x)
+		}
+	}
+	b.Run("delivery", func(b *testing.B) {
+		change(b, func() { drop(b, dir, fmt.Sprintf("new/%d.n", 1800000000+n)) })
+	})
+	b.Run("rename", func(b *testing.B) {
+		change(b, func() {
+			old := fmt.Sprintf("%s/cur/%d.M%dQ1R1.host,S=0,W=0:2,S", dir, 1700000000+n, n)
+			if err := os.Rename(old, old+"T"); err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
+}

@@ -123,9 +123,7 @@ func (x *Index) gather(uid UID, digest []byte) {
 
 // save writes what was gathered, and neither merges nor waits long for the lock.
 func (x *Index) save(wait time.Duration) {
-	lock, err := lockIn(x.lock, x.m.Fd(), indexByte, wait)
-	x.lock = lock
-	if err != nil {
+	if x.take(wait) != nil {
 		if x.kept.due = len(x.kept.buf) + gatherMax/4; x.kept.due > 4*gatherMax {
 			x.kept = gathered{}
 		}

@@ -20,6 +20,7 @@ func digestFor(key string) []byte {
 // keepAll keeps a digest of each message.
 func keepAll(x *Index) {
 	v := x.View()
+	defer v.Close()
 	for seq := 1; seq <= v.Len(); seq++ {
 		x.Keep(v.Message(seq).UID, digestFor(v.Message(seq).Key()))
 	}
@@ -31,6 +32,7 @@ func kept(t testing.TB, x *Index) (n int) {
 	d := x.Digests()
 	defer d.Close()
 	v := x.View()
+	defer v.Close()
 	for seq := 1; seq <= v.Len(); seq++ {
 		b := d.Of(v.Message(seq).UID)
 		if b != nil {

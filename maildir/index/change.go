@@ -115,6 +115,7 @@ func (x *Index) change(st Store) (c change, err error) {
 // After an error some may be left.
 func (x *Index) Expunge(uids []UID) error {
 	return x.update(func() error {
+		defer x.sweep()
 		want := Ranges(uids)
 		var there []UID
 		for i := range x.s.msgs {
@@ -151,11 +152,13 @@ func (x *Index) finish() error {
 	}
 	var gone []UID
 	var failed error
+	files := x.remover()
+	defer files.close()
 	lost := make(map[string]UID)
 	for _, r := range x.s.intents {
 		for i := x.s.at(r.Lo); i < len(x.s.msgs) && x.s.msgs[i].UID <= r.Hi; i++ {
 			m := &x.s.msgs[i]
-			err := unix.Unlinkat(x.m.Dir(m.New), m.Name, 0)
+			err := files.remove(m.UID, m.Name, m.New)
 			switch {
 			case err == nil:
 				gone = append(gone, m.UID)
@@ -166,7 +169,7 @@ func (x *Index) finish() error {
 			}
 		}
 	}
-	found, err := x.hunt(lost)
+	found, err := x.hunt(files, lost)
 	if err != nil {
 		return err
 	}
@@ -189,14 +192,14 @@ func (x *Index) finish() error {
 
 // hunt deletes files that others have renamed. One that is found in none of
 // several scans is gone already.
-func (x *Index) hunt(lost map[string]UID) (gone []UID, err error) {
+func (x *Index) hunt(files *remover, lost map[string]UID) (gone []UID, err error) {
 	for try := 0; len(lost) > 0 && try < scanTries; try++ {
 		seen, err := x.scan(true)
 		if err != nil {
 			return nil, err
 		}
 		for key, uid := range lost {
-			if at, ok := seen.take(key); ok && unix.Unlinkat(x.m.Dir(at.fresh), key+at.info, 0) == nil {
+			if at, ok := seen.take(key); ok && files.remove(uid, key+at.info, at.fresh) == nil {
 				gone = append(gone, uid)
 				delete(lost, key)
 			}
@@ -224,33 +227,46 @@ func (x *Index) Flush() error {
 	return nil
 }
 
-// Settle moves the messages that are in new/ to cur/, as a session does that has
-// told its client of them.
-func (x *Index) Settle() error {
-	return x.update(func() error {
-		var uids []UID
-		for i := range x.s.msgs {
-			if x.s.msgs[i].New {
-				uids = append(uids, x.s.msgs[i].UID)
-			}
-		}
-		return x.rename(uids)
-	})
+// Settle moves the messages up to this UID that are in new/ to cur/, as a session
+// does that has told its client of them. Where x knows of none it takes no lock.
+func (x *Index) Settle(last UID) error {
+	x.mu.Lock()
+	none := x.s != nil && len(x.s.fresh(last)) == 0
+	x.mu.Unlock()
+	if none {
+		return nil
+	}
+	return x.update(func() error { return x.rename(x.s.fresh(last)) })
 }
 
-// File opens a message for reading, wherever its file is now; one that is gone
-// gives an error that is fs.ErrNotExist.
+// fresh is the messages up to this UID that are in new/.
+func (s *state) fresh(last UID) (uids []UID) {
+	for i := range s.msgs {
+		if s.msgs[i].New && s.msgs[i].UID <= last {
+			uids = append(uids, s.msgs[i].UID)
+		}
+	}
+	return uids
+}
+
+// File opens a message for reading, wherever its file is now, also one that was
+// expunged and that a View still shows; one that is gone gives an error that is
+// fs.ErrNotExist.
 func (x *Index) File(uid UID) (*os.File, error) {
 	x.mu.Lock()
 	var m maildir.Message
+	valid := uint32(0)
 	if x.s != nil {
+		valid = x.s.valid
 		if i := x.s.at(uid); i < len(x.s.msgs) && x.s.msgs[i].UID == uid {
 			m = maildir.Message{Name: x.s.msgs[i].Name, New: x.s.msgs[i].New}
 		}
 	}
 	x.mu.Unlock()
-	if m.Name == "" {
-		return nil, &fs.PathError{Op: "open", Path: fmt.Sprintf("UID %d", uid), Err: fs.ErrNotExist}
+	if m.Name != "" {
+		if f, err := x.m.Open(m); !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
 	}
-	return x.m.Open(m)
+	return x.openExpunged(valid, uid)
 }

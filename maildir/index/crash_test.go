@@ -21,6 +21,10 @@ import (
 const childEnv = "QUILL_INDEX_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(giverEnv); dir != "" {
+		fmt.Println("error:", giver(dir))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(childEnv); dir != "" {
 		fmt.Println("error:", child(dir))
 		os.Exit(1)
@@ -39,7 +43,7 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
-	v := x.View()
+	v := x.View() // which dies with the program
 	fmt.Println("! open", v.UIDValidity())
 	for n := 0; ; n++ {
 		v.Update(true)
@@ -87,6 +91,7 @@ type told struct {
 	flags   map[UID]string  // "" after a change was begun
 	begun   map[string]bool // keys of messages that may be there
 	errors  []string
+	unread  int // expunged messages that could be read, all in all
 	digests int // seen, all in all
 }
 
@@ -147,10 +152,18 @@ func (c *told) hear(line string) string {
 }
 
 // check compares what was told with what an index shows now.
-func (c *told) check(t *testing.T, x *Index, l *ledger) {
+func (c *told) check(t *testing.T, x *Index, v *View, l *ledger) {
 	t.Helper()
+	for seq := 1; seq <= v.Len(); seq++ { // whatever others have expunged
+		f, err := x.File(v.Message(seq).UID)
+		if err != nil {
+			t.Fatalf("UID %d is shown and cannot be read: %v", v.Message(seq).UID, err)
+		}
+		f.Close()
+	}
+	c.unread += len(gone(t, x.m.Path()))
 	takeIn(t, x)
-	v := x.View()
+	v.Update(true)
 	l.check(t, v)
 	c.digests += kept(t, x)
 	there := make(map[UID]bool)
@@ -198,21 +211,23 @@ func TestKill(t *testing.T) {
 	l := newLedger()
 	opt := Options{Recheck: time.Millisecond, logMin: 3000}
 	x := open(t, openBox(t, dir), opt)
+	v := x.View()
 	r := rand.New(rand.NewPCG(1, 2))
 	kills, begun := 0, time.Now()
 	// On a busy machine children are killed before they have done much: then more
 	// of them are.
-	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 && c.digests > 0 }
+	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 && c.unread > 0 && c.digests > 0 }
 	for ; kills < 220 && time.Since(begun) < 8*time.Second || !enough() && time.Since(begun) < time.Minute; kills++ {
 		c.run(t, dir, time.Duration(r.IntN(12_000))*time.Microsecond)
 		if len(c.errors) > 0 {
 			t.Fatalf("after %d kills: %v", kills, c.errors)
 		}
 		if r.IntN(3) > 0 { // else the next child finds what this one left
-			c.check(t, x, l)
+			c.check(t, x, v, l)
 		}
 	}
-	c.check(t, x, l)
+	c.check(t, x, v, l)
+	want(t, "in qx.gone", gone(t, dir), "[]")
 	if logs, _ := filepath.Glob(filepath.Join(dir, logPrefix+"*")); len(logs) > logsBack {
 		t.Errorf("left behind: %v", logs)
 	}

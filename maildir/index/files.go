@@ -26,6 +26,7 @@ const (
 	validFile = "qx.uidvalidity"
 	cacheFile = "qx.cache"
 	cacheTmp  = "qx.cache.tmp"
+	goneDir   = "qx.gone"
 )
 
 // Bytes of qx.lock that are locked; byte 1 is a POP3 session's (package maildir).

@@ -10,8 +10,8 @@
 // expunged does not come back after a crash; and that a damaged index is noticed
 // and made anew with a greater UIDVALIDITY, never read as if it were whole.
 //
-// Deleting the index costs UIDVALIDITY and the keywords, and no mail. It keeps no
-// cache of headers yet.
+// Deleting the index costs UIDVALIDITY and the keywords, and no mail. The digests
+// it keeps of messages mean nothing to it.
 package index
 
 import (

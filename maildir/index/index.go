@@ -23,7 +23,18 @@ type Options struct {
 	Wait    time.Duration    // at most for the lock; 0: 10 s
 	Recheck time.Duration    // after own changes the folders are read again this much later; 0: 5 s
 
-	logMin int64 // bytes of log that are no cause for a new snapshot; 0: logMin
+	// Background has Open, Sync and changes leave it to a goroutine to read a folder
+	// of very many messages that others have changed; then News is called, which
+	// may not call methods of the Index.
+	Background bool
+	News       func()
+
+	// Deliver is for who only brings messages, by their names: cur/ is not read, and
+	// an index that is damaged, or has to be made, is an error.
+	Deliver bool
+
+	backgroundMin int   // 0: backgroundMin
+	logMin        int64 // bytes of log that are no cause for a new snapshot; 0: logMin
 }
 
 // Stats counts what an Index has done.
@@ -37,22 +48,27 @@ type Stats struct {
 // Index is an open index. Its methods may be called from several goroutines, and
 // any number of Indexes, of any processes, may be open on one Maildir.
 type Index struct {
-	m      *maildir.Maildir
-	opt    Options
-	mu     sync.Mutex
-	lock   *os.File
-	s      *state // nil: to be read
-	snap   identity
-	size   int64 // of the snapshot
-	log    *os.File
-	good   int64    // bytes of the log that s stands for
-	disk   int64    // of these known to be on disk
-	pend   []byte   // records that s stands for but the log has not
-	cache  *os.File // open for writing; nil: not yet
-	kept   gathered
-	dead   bool      // the cache may have more of dead messages than before
-	expect *expected // what an AdoptAll is about; else nil
-	stats  Stats
+	m         *maildir.Maildir
+	opt       Options
+	mu        sync.Mutex
+	lock      *os.File
+	s         *state // nil: to be read
+	snap      identity
+	size      int64 // of the snapshot
+	log       *os.File
+	good      int64    // bytes of the log that s stands for
+	disk      int64    // of these known to be on disk
+	pend      []byte   // records that s stands for but the log has not
+	cache     *os.File // open for writing; nil: not yet
+	kept      gathered
+	dead      bool           // the cache may have more of dead messages than before
+	views     map[*View]bool // that were not closed
+	pins      map[int64]bool // of theirs
+	task      *task          // what the update that goes on is about
+	surveying bool           // in the background
+	closing   bool
+	work      sync.WaitGroup
+	stats     Stats
 }
 
 // identity tells whether a file is the one that was read.
@@ -66,17 +82,27 @@ type identity struct {
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
 	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
-	opt.logMin = cmp.Or(opt.logMin, logMin)
+	opt.logMin, opt.backgroundMin = cmp.Or(opt.logMin, logMin), cmp.Or(opt.backgroundMin, backgroundMin)
 	x := &Index{m: m, opt: opt}
 	if err := x.Sync(); err != nil {
 		x.Close()
 		return nil, err
 	}
+	x.sweep()
 	return x, nil
 }
 
-// Close gives the descriptors back; the Maildir stays open.
+// Exists tells whether the Maildir has an index.
+func Exists(m *maildir.Maildir) bool {
+	return unix.Faccessat(m.Fd(), snapFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
+// Close gives the descriptors back, and ends all Views; the Maildir stays open.
 func (x *Index) Close() error {
+	x.mu.Lock()
+	x.closing = true
+	x.mu.Unlock()
+	x.work.Wait()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.s != nil && len(x.kept.places) > 0 {
@@ -88,6 +114,9 @@ func (x *Index) Close() error {
 		x.cache = nil
 	}
 	if x.lock != nil {
+		x.views = nil
+		x.repin()
+		x.sweep()
 		x.lock.Close()
 		x.lock = nil
 	}
@@ -123,21 +152,19 @@ func (x *Index) Sync() error {
 }
 
 // update runs f under the lock on a state that is up to date, and commits.
-func (x *Index) update(f func() error) error { return x.updateFor(nil, f) }
+func (x *Index) update(f func() error) error { return x.updateFor(&task{}, f) }
 
-// updateFor is update where these messages are expected.
-func (x *Index) updateFor(e *expected, f func() error) (err error) {
+// updateFor is update for this task.
+func (x *Index) updateFor(t *task, f func() error) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.expect = e
-	defer func() { x.expect = nil }()
+	x.task = t
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("index of %s: %w", x.m.Path(), err)
 		}
 	}()
-	x.lock, err = lockIn(x.lock, x.m.Fd(), indexByte, x.opt.Wait)
-	if err != nil {
+	if err = x.take(x.opt.Wait); err != nil {
 		return err
 	}
 	defer unlockByte(x.lock, indexByte)
@@ -156,6 +183,16 @@ func (x *Index) updateFor(e *expected, f func() error) (err error) {
 	}
 	if len(x.pend) > 0 { // could not be written: the state is not what the files say
 		x.drop()
+	}
+	return err
+}
+
+// take locks the index.
+func (x *Index) take(wait time.Duration) (err error) {
+	was := x.lock
+	if x.lock, err = lockIn(was, x.m.Fd(), indexByte, wait); x.lock != was {
+		x.pins = nil
+		x.repin()
 	}
 	return err
 }
@@ -188,7 +225,9 @@ func (x *Index) logSize() (int64, bool) {
 // refresh reads what is new in the files, ends what a crash cut off, and merges
 // the Maildir.
 func (x *Index) refresh() error {
-	if err := x.reread(); errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+	if err := x.reread(); err != nil && x.opt.Deliver {
+		return err
+	} else if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
 		if err = x.rebuild(); err != nil {
 			return err
 		}
@@ -201,7 +240,7 @@ func (x *Index) refresh() error {
 		}
 	}
 	err := x.merge()
-	if errors.Is(err, errFull) {
+	if errors.Is(err, errFull) && !x.opt.Deliver {
 		if err = x.rebuild(); err == nil {
 			err = x.merge()
 		}
@@ -292,8 +331,12 @@ func (x *Index) replay() error {
 	return nil
 }
 
-// rebuild makes an empty index with a new UIDVALIDITY.
-func (x *Index) rebuild() error {
+// rebuild makes an index anew: the first one as another server left the folder,
+// else an empty one with a new UIDVALIDITY.
+func (x *Index) rebuild() error { return x.renew(true) }
+
+// renew is rebuild, which takes another server's folder over only where foreign.
+func (x *Index) renew(foreign bool) error {
 	gen := uint64(0)
 	if x.s != nil {
 		gen = x.s.gen
@@ -306,19 +349,36 @@ func (x *Index) rebuild() error {
 	if x.opt.Root != nil {
 		root = x.opt.Root
 	}
-	valid, err := nextValidity(root.Fd(), x.opt.Wait)
+	var s *state
+	var err error
+	if foreign {
+		s, err = x.seed(root, gen)
+	}
+	if err == nil && s == nil {
+		s, err = anew(root, gen, x.opt.Wait)
+	}
 	if err != nil {
 		return err
 	}
-	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
-	random.Fill(s.box[:])
 	x.stats.Rebuilds++
 	if err := x.write(s); err != nil {
 		x.drop()
 		return err
 	}
 	unix.Unlinkat(x.m.Fd(), logName(gen), 0) // of no use, where there is one
+	unix.Unlinkat(x.m.Fd(), exportedFile, 0) // now there is an index again
 	return nil
+}
+
+// anew is the state of an empty index with a new UIDVALIDITY.
+func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), wait)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
+	random.Fill(s.box[:])
+	return s, nil
 }
 
 // write makes the state, as the next generation, the index; x has that log open

@@ -386,7 +386,7 @@ func TestSettle(t *testing.T) {
 	drop(t, dir, "new/1.a")
 	drop(t, dir, "new/2.b")
 	x := open(t, m, Options{})
-	if err := x.Settle(); err != nil {
+	if err := x.Settle(uidMax); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "cur/", names(t, dir+"/cur"), "[1.a:2, 2.b:2,]")
@@ -461,12 +461,12 @@ func TestBusy(t *testing.T) {
 	m, _ := newBox(t, 1)
 	x, y := open(t, m, Options{}), open(t, m, Options{Wait: 20 * time.Millisecond})
 	x.update(func() error {
-		if err := y.Settle(); !errors.Is(err, ErrBusy) {
+		if err := y.Flush(); !errors.Is(err, ErrBusy) {
 			t.Errorf("while another has the lock: %v", err)
 		}
 		return nil
 	})
-	if err := y.Settle(); err != nil {
+	if err := y.Flush(); err != nil {
 		t.Errorf("then: %v", err)
 	}
 }

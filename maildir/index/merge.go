@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ const (
 	skew      = 2 * time.Second       // a file server's clock may be ahead by
 	scanTries = 4                     // scans before a file that is missing in each counts as gone
 	flushMax  = 1000                  // files renamed in one go
+	fewNames  = 8                     // so many names are compared faster than looked up
 )
 
 // errFull says that UIDs are used up.
@@ -32,19 +34,36 @@ type place struct {
 // files is what a scan has found: the files of new/ and cur/ by key.
 type files struct{ fresh, cur map[string]string }
 
-// take finds a key and takes it out; one in both folders counts as in cur/.
+// find finds a key, and says how many files have it; one in both folders counts
+// as in cur/.
+func (f *files) find(key string) (at place, n int) {
+	if info, ok := f.cur[key]; ok {
+		at, n = place{info, false}, 1
+	}
+	if info, ok := f.fresh[key]; ok {
+		if n++; n == 1 {
+			at = place{info, true}
+		}
+	}
+	return at, n
+}
+
+// take is find, and takes the key out.
 func (f *files) take(key string) (at place, ok bool) {
-	fresh, isNew := f.fresh[key]
-	if isNew {
+	at, n := f.find(key)
+	if n > 0 {
 		delete(f.fresh, key)
-		at = place{fresh, true}
-	}
-	cur, ok := f.cur[key]
-	if ok {
 		delete(f.cur, key)
-		at = place{cur, false}
 	}
-	return at, ok || isNew
+	return at, n > 0
+}
+
+// without is f without the messages' files.
+func (f files) without(msgs []Message) files {
+	for i := range msgs {
+		f.take(msgs[i].Key())
+	}
+	return f
 }
 
 // settled tells whether a folder with this mtime, read now, cannot have changed
@@ -69,11 +88,18 @@ func (x *Index) mtimes() (d dirState, err error) {
 // scan reads new/ and, with full, cur/. new/ is read first, as mail moves.
 func (x *Index) scan(full bool) (f files, err error) {
 	x.stats.Scans++
+	if full {
+		x.stats.Scans++
+	}
+	return x.read(full)
+}
+
+// read is scan without x.mu.
+func (x *Index) read(full bool) (f files, err error) {
 	if f.fresh, err = x.m.Names(true); err != nil {
 		return f, fmt.Errorf("read new/: %w", err)
 	}
 	if full {
-		x.stats.Scans++
 		if f.cur, err = x.m.Names(false); err != nil {
 			return f, fmt.Errorf("read cur/: %w", err)
 		}
@@ -90,19 +116,27 @@ func (x *Index) merge() error {
 	now, was := time.Now(), x.s.dirs
 	due := was.recheck != 0 && now.UnixNano() >= was.recheck
 	if before.fresh == was.fresh && before.cur == was.cur && !due {
+		x.task.merged = true
 		return nil
 	}
 	full := due || before.cur != was.cur
-	seen, err := x.scan(full)
-	if err != nil {
-		return err
+	var seen files
+	if !full {
+		if seen, err = x.scan(false); err != nil {
+			return err
+		}
+		full = x.moved(seen.fresh)
 	}
-	if !full && x.moved(seen.fresh) {
-		full = true
-		if seen, err = x.scan(full); err != nil {
+	if full {
+		if s := x.task.survey; s.valid(before) {
+			seen, now = s.files, s.at
+		} else if x.later() {
+			return nil
+		} else if seen, err = x.scan(true); err != nil {
 			return err
 		}
 	}
+	x.task.merged = true
 	quiet := settled(before.fresh, now) && settled(before.cur, now)
 	if err := x.absorb(seen, full, quiet); err != nil {
 		return err
@@ -127,13 +161,27 @@ func (x *Index) merge() error {
 // moved tells whether the files in new/ alone do not explain the state: one that
 // was there is gone, or one is back that was in cur/.
 func (x *Index) moved(seen map[string]string) bool {
+	few := make([]string, 0, len(seen))
+	for key := range seen {
+		few = append(few, key)
+	}
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
-		if _, ok := seen[m.Key()]; ok != m.New {
+		if !m.New && len(few) <= fewNames {
+			if slices.ContainsFunc(few, m.is) {
+				return true
+			}
+		} else if _, ok := seen[m.Key()]; ok != m.New {
 			return true
 		}
 	}
 	return false
+}
+
+// is tells whether m has this key.
+func (m *Message) is(key string) bool {
+	rest, ok := strings.CutPrefix(m.Name, key)
+	return ok && (rest == "" || rest[0] == ':')
 }
 
 // absorb puts records for what the scan has found. A file that is missing from a
@@ -142,12 +190,17 @@ func (x *Index) moved(seen map[string]string) bool {
 func (x *Index) absorb(seen files, full, quiet bool) error {
 	var puts []record
 	missing := make(map[string]UID)
+	left := len(seen.fresh) + len(seen.cur)
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
+		if !full && !m.New {
+			continue // moved has seen to it
+		}
 		key := m.Key()
-		at, ok := seen.take(key)
+		at, n := seen.find(key)
+		left -= n
 		switch {
-		case ok:
+		case n > 0:
 			puts = append(puts, renamed(m, key, at)...)
 		case full:
 			missing[key] = m.UID
@@ -179,7 +232,10 @@ func (x *Index) absorb(seen files, full, quiet bool) error {
 			return err
 		}
 	}
-	return x.adopt(seen)
+	if left == 0 { // as a rule: it saves taking each out of the maps
+		return nil
+	}
+	return x.adopt(seen.without(x.s.msgs))
 }
 
 // renamed is the records for a message whose file is at this place: letters that
@@ -226,7 +282,7 @@ func (x *Index) adopt(found files) error {
 		return errFull
 	}
 	slices.SortFunc(msgs, maildir.ByTime)
-	x.expect.order(msgs)
+	x.task.expected.order(msgs)
 	if err := x.syncDirs(); err != nil {
 		return err
 	}

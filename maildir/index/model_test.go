@@ -143,7 +143,7 @@ func (c *client) act(t *testing.T, r *rand.Rand, dir string, n int) {
 		drop(t, dir, "new/"+name)
 		_, err = c.x.Adopt(name, Attr{Flags: Flags(r.UintN(2)), Keywords: []string{"k"}})
 	case 3:
-		err = c.x.Settle()
+		err = c.x.Settle(uidMax)
 	case 4, 5:
 		_, err = c.x.Store(c.uids(r), Store{Op: Op(r.IntN(3)), Flags: Flags(r.UintN(64)), Keywords: []string{fmt.Sprint("k", r.IntN(9))}[:r.IntN(2)]})
 	default:

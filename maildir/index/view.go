@@ -2,7 +2,10 @@
 
 package index
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // EventKind says what has happened to a message.
 type EventKind uint8
@@ -23,7 +26,8 @@ type Event struct {
 }
 
 // View is a folder as one session sees it: it changes by Update alone, so that
-// sequence numbers stand until the client is told. It is one goroutine's.
+// sequence numbers stand until the client is told. What it shows can be read, also
+// what others have expunged meanwhile through an Index. It is one goroutine's.
 type View struct {
 	x        *Index
 	msgs     []Message // shared with x.s; not to be changed
@@ -31,6 +35,7 @@ type View struct {
 	valid    uint32
 	next     UID
 	modseq   uint64
+	told     uint64 // modseq after which nothing that it shows was expunged
 	box      [16]byte
 	keywords []string
 }
@@ -38,8 +43,24 @@ type View struct {
 // View is the folder as x knows it now.
 func (x *Index) View() *View {
 	v := &View{x: x}
+	x.mu.Lock()
+	if x.views == nil {
+		x.views = make(map[*View]bool)
+	}
+	x.views[v] = true
+	x.mu.Unlock()
 	v.Update(true)
 	return v
+}
+
+// Close says that the view is not used any more. Who closes the Index need not.
+func (v *View) Close() {
+	x := v.x
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.views, v)
+	x.repin()
+	x.sweep()
 }
 
 // Update brings the view up to what the last Sync, or other call, of its Index
@@ -66,6 +87,13 @@ func (v *View) Update(expunges bool) []Event {
 	v.valid, v.next, v.modseq, v.box, v.keywords = s.valid, s.next, s.modseq, s.box, s.keywords
 	if !v.held {
 		v.msgs, s.shared = s.msgs, true
+		v.told = s.modseq
+		if x.views[v] {
+			x.repin()
+		}
+	}
+	if slices.ContainsFunc(events, func(e Event) bool { return e.Kind == Expunged || e.Kind == Reset }) {
+		x.sweep()
 	}
 	return events
 }

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: ISC
+
+//go:build peers
+
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// imapServer is a server that clients are tried against. It has the accounts
+// u0@testingsmtp.org, u1… with the password pass, each for one client alone.
+type imapServer struct {
+	addr     string
+	homes    string // user N's Maildir is homes/uN/Maildir
+	uid, gid int    // whose the Maildirs are
+}
+
+const (
+	imapUsers    = 12
+	imapPassword = "pass"
+)
+
+// startIMAP starts our lab; or, with IMAP_PEER=dovecot, Debian's Dovecot, which
+// shows that it is the client's driver that is right.
+func startIMAP(t *testing.T, args ...string) *imapServer {
+	t.Helper()
+	switch peer := os.Getenv("IMAP_PEER"); peer {
+	case "":
+	case "dovecot":
+		return startDovecot(t)
+	default:
+		t.Fatalf("IMAP_PEER is %q; want dovecot or nothing", peer)
+	}
+	l := startLab(t, append([]string{"--users", strconv.Itoa(imapUsers)}, args...)...)
+	st, err := os.Stat(l.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.env["IMAP"] == "" {
+		l.env["IMAP"], _ = l.door(t, program("tcpserver"), "-k", "-H", "-R", "-l", "mail.testingsmtp.org", "127.0.0.1", "PORT",
+			program("imapup"), "imap.testingsmtp.org", program("checkpassword"), program("imapd"), "Maildir")
+	}
+	own := st.Sys().(*syscall.Stat_t)
+	return &imapServer{l.env["IMAP"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
+}
+
+// startDovecot runs a Dovecot of this test's alone, as Debian ships it but for
+// its places, its port, its accounts and plain text logins. It wants root.
+func startDovecot(t *testing.T) *imapServer {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Fatal("IMAP_PEER=dovecot wants root")
+	}
+	dir := t.TempDir()
+	open(t, dir)
+	port := freePort(t)
+	s := &imapServer{"127.0.0.1:" + port, filepath.Join(dir, "mail"), 65534, 65534}
+	for i := range imapUsers {
+		for _, sub := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(s.box(i), sub), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	conf := strings.NewReplacer("DIR", dir, "PORT", port).Replace(dovecotConf)
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "chown", "-R", "65534:65534", s.homes)
+	cmd := exec.Command("dovecot", "-F", "-c", filepath.Join(dir, "conf"))
+	out := new(safeBuffer)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("dovecot: %s\n%s", out, log)
+		}
+	})
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", s.addr)
+		if err == nil {
+			c.Close()
+			return s
+		}
+		if time.Now().After(end) {
+			t.Fatalf("dovecot does not listen: %v\n%s", err, out)
+		}
+	}
+}
+
+const dovecotConf = `base_dir = DIR/run
+state_dir = DIR/run
+log_path = DIR/log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+first_valid_uid = 100
+mail_location = maildir:~/Maildir
+default_internal_user = dovecot
+default_login_user = dovenull
+mail_max_userip_connections = 100
+namespace inbox {
+  inbox = yes
+}
+passdb {
+  driver = static
+  args = password=pass
+}
+userdb {
+  driver = static
+  args = uid=65534 gid=65534 home=DIR/mail/%n allow_all_users=yes
+}
+service imap-login {
+  inet_listener imap {
+    port = PORT
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+`
+
+func imapUser(i int) string { return fmt.Sprintf("u%d@testingsmtp.org", i) }
+
+// box is a user's Maildir.
+func (s *imapServer) box(i int) string {
+	return filepath.Join(s.homes, fmt.Sprintf("u%d", i), "Maildir")
+}
+
+// letter is a small mail as delivered.
+func letter(subject string) string {
+	return "Return-Path: <" + netwatcher + ">\nDelivered-To: " + sendmemail + "\n" +
+		"Received: from laptop.testingsmtp.org (127.0.0.1) by mail.testingsmtp.org with SMTP; 27 Nov 2026 10:00:00 -0000\n" +
+		"Date: Fri, 27 Nov 2026 10:00:00 +0000\nFrom: Net Watcher <" + netwatcher + ">\nTo: " + sendmemail + "\n" +
+		"Subject: " + subject + "\nMessage-ID: <" + strings.ReplaceAll(subject, " ", ".") + "@testingsmtp.org>\n" +
+		"MIME-Version: 1.0\nContent-Type: text/plain; charset=us-ascii\n\nThe text of " + subject + ".\nIts last line.\n"
+}
+
+// deliver puts mails with subjects "mail FROM" to "mail TO" into a user's new/,
+// as a delivery does.
+func (s *imapServer) deliver(t *testing.T, user, from, to int) {
+	t.Helper()
+	now := time.Now().Unix()
+	for i := from; i <= to; i++ {
+		name := filepath.Join(s.box(user), "new", fmt.Sprintf("%d.M%06dP%d.mail.testingsmtp.org", now, i, os.Getpid()))
+		if err := os.WriteFile(name, []byte(letter(fmt.Sprintf("mail %d", i))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() == 0 {
+			if err := os.Chown(name, s.uid, s.gid); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// tap stands between a client and a server and keeps what they say.
+type tap struct {
+	host, port string
+	said       safeBuffer // by the client
+	all        safeBuffer
+}
+
+// tap opens one. Its text is shown where the test fails.
+func (s *imapServer) tap(t *testing.T) *tap {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := new(tap)
+	p.host, p.port, _ = net.SplitHostPort(l.Addr().String())
+	t.Cleanup(func() {
+		l.Close()
+		p.show(t)
+	})
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.join(c, s.addr)
+		}
+	}()
+	return p
+}
+
+// join copies both ways until one side ends.
+func (p *tap) join(c net.Conn, addr string) {
+	defer c.Close()
+	up, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	go func() {
+		io.Copy(io.MultiWriter(up, &p.said, &p.all), c)
+		up.(*net.TCPConn).CloseWrite()
+	}()
+	io.Copy(io.MultiWriter(c, &p.all), up)
+}
+
+// show prints the end of the talk where the test failed, and writes all of it
+// into the folder IMAP_TAP where that is set.
+func (p *tap) show(t *testing.T) {
+	text := p.all.String()
+	if dir := os.Getenv("IMAP_TAP"); dir != "" {
+		name := strings.ReplaceAll(t.Name(), "/", "-")
+		os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
+		os.WriteFile(filepath.Join(dir, name+".said"), []byte(p.said.String()), 0o644)
+	}
+	if t.Failed() {
+		t.Logf("the talk's end:\n%s", text[max(0, len(text)-6000):])
+	}
+}
+
+// used wants the client to have said each of these.
+func (p *tap) used(t *testing.T, words ...string) {
+	t.Helper()
+	said := strings.ToUpper(p.said.String())
+	for _, w := range words {
+		if !strings.Contains(said, strings.ToUpper(w)) {
+			t.Errorf("the client never said %q", w)
+		}
+	}
+}
