@@ -95,7 +95,7 @@ func (c *imapTalk) listen() {
 				return
 			}
 			b.WriteString(line)
-			n, ok := literal(line)
+			n, ok := literalSize(line)
 			if !ok {
 				break
 			}
@@ -107,8 +107,8 @@ func (c *imapTalk) listen() {
 	}
 }
 
-// literal is the size of the literal that a line announces.
-func literal(line string) (int, bool) {
+// literalSize is the size of the literal that a line announces.
+func literalSize(line string) (int, bool) {
 	line, ok := strings.CutSuffix(line, "}\r\n")
 	i := strings.LastIndexByte(line, '{')
 	if !ok || i < 0 {
@@ -212,7 +212,7 @@ func parseNodes(text string) (nodes []node, rest string) {
 			text = text[end+1:]
 		case '{':
 			line, after, _ := strings.Cut(text, "\n")
-			n, _ := literal(line + "\n")
+			n, _ := literalSize(line + "\n")
 			nodes = append(nodes, node{s: after[:n]})
 			text = after[n:]
 		default:

@@ -54,6 +54,18 @@ func (s *sailor) judge(answer string, err error) (string, bool, error) {
 	return answer, false, fmt.Errorf("answer %q", answer)
 }
 
+// removed tells whether an answer says NO because somebody removed a file of one
+// of these messages.
+func (s *sailor) removed(answer string, tokens []string) (yes bool) {
+	s.k.with(func() {
+		yes = strings.HasPrefix(answer, "NO [UNAVAILABLE]") && slices.ContainsFunc(tokens, func(t string) bool { return s.k.removed[t] })
+		if yes {
+			s.refused["removed at once"]++
+		}
+	})
+	return yes
+}
+
 // learnUIDs asks for what is there and not known.
 func (s *sailor) learnUIDs() error {
 	first := slices.IndexFunc(s.box, func(m shown) bool { return m.uid == 0 })
@@ -70,12 +82,17 @@ func (s *sailor) learnUIDs() error {
 // other is the folder that is not selected.
 func (s *sailor) other() string { return stormFolders[(slices.Index(stormFolders, s.folder)+1)%2] }
 
-// pick is a random number of a message, 0 where there is none.
+// pick is a random number of a message, 0 where there is none whose UID is known.
 func (s *sailor) pick() int {
-	if len(s.box) == 0 {
-		return 0
+	for range 5 {
+		if len(s.box) == 0 {
+			break
+		}
+		if i := s.rng.IntN(len(s.box)); s.box[i].uid != 0 {
+			return i + 1
+		}
 	}
-	return 1 + s.rng.IntN(len(s.box))
+	return 0
 }
 
 // tokens is what these UIDs stand for.
@@ -185,10 +202,11 @@ func (s *sailor) store() error {
 
 func (s *sailor) storeUIDs() error {
 	n, m := s.pick(), s.pick()
-	if n == 0 {
+	if n == 0 || m == 0 {
 		return nil
 	}
-	_, _, err := s.do("UID STORE %d:%d,%d %s", s.box[n-1].uid, s.box[min(n+3, len(s.box))-1].uid, s.box[m-1].uid, s.flags())
+	uid := s.box[n-1].uid
+	_, _, err := s.do("UID STORE %d:%d,%d %s", uid, uid+3, s.box[m-1].uid, s.flags())
 	return err
 }
 
@@ -248,6 +266,16 @@ func (s *sailor) append() error {
 		}
 	})
 	answer, ok, err := s.do("APPEND %s%s", folder, words.String())
+	if !ok {
+		s.k.with(func() {
+			for _, token := range tokens {
+				s.k.denied[token] = true
+			}
+		})
+	}
+	if s.removed(answer, tokens) {
+		return s.learnUIDs()
+	}
 	if err != nil || !ok {
 		return err
 	}
@@ -288,7 +316,11 @@ func (s *sailor) copy() error {
 		}
 		var before uint32
 		s.k.with(func() { before = s.k.maxUID[to] })
+		tokens := s.tokens(s.folder, []uint32{s.box[n-1].uid})
 		answer, ok, err := s.do("COPY %d %s", n, to)
+		if s.removed(answer, tokens) {
+			return s.learnUIDs()
+		}
 		if err != nil || !ok {
 			return err
 		}
@@ -308,9 +340,14 @@ func (s *sailor) move() error {
 	last := min(n+s.rng.IntN(3), len(s.box))
 	var before uint32
 	s.k.with(func() { before = s.k.maxUID[to] })
+	var uids []uint32
+	for _, m := range s.box {
+		uids = append(uids, m.uid)
+	}
+	tokens := s.tokens(s.folder, uids)
 	command := fmt.Sprintf("MOVE %d:%d %s", n, last, to)
-	if s.rng.IntN(2) == 0 {
-		command = fmt.Sprintf("UID MOVE %d,%d %s", s.box[n-1].uid, s.box[last-1].uid, to)
+	if m := s.pick(); m > 0 && s.rng.IntN(2) == 0 {
+		command = fmt.Sprintf("UID MOVE %d,%d %s", s.box[n-1].uid, s.box[m-1].uid, to)
 	}
 	answer, err := s.c.say(command, func(line string) error {
 		if c, ok := code(line, "COPYUID "); ok {
@@ -319,6 +356,9 @@ func (s *sailor) move() error {
 		}
 		return s.take(line)
 	})
+	if err == nil && s.removed(answer, tokens) {
+		return s.learnUIDs()
+	}
 	_, ok, err := s.judge(answer, err)
 	if err != nil || !ok || said == "" {
 		return err
@@ -450,11 +490,12 @@ func (s *sailor) enter(folder string, p *point) error {
 		}
 	})
 	if p != nil {
-		err = errors.Join(err, p.compare(s.fetched, earlier, fetched))
+		err = errors.Join(err, p.compare(s.fetched, earlier, fetched, s.uidNext))
 	}
-	_, _, lerr := s.judge("OK", nil)
-	s.keep()
-	return errors.Join(err, lerr)
+	if err != nil {
+		return err
+	}
+	return s.noop() // FETCH by numbers may have held back what was expunged
 }
 
 // takeFirst is take, and keeps the first that is told of each UID.
@@ -473,8 +514,9 @@ func (s *sailor) takeFirst() func(string) error {
 	}
 }
 
-// compare holds that the point with what was told since is what there is.
-func (p *point) compare(now map[uint32]shown, earlier map[uint32]bool, changed map[uint32]shown) (err error) {
+// compare holds that the point with what was told since is what there is below
+// next; of what came later EXISTS tells.
+func (p *point) compare(now map[uint32]shown, earlier map[uint32]bool, changed map[uint32]shown, next uint32) (err error) {
 	for uid, m := range p.box {
 		if n, ok := changed[uid]; ok {
 			m = n
@@ -490,7 +532,7 @@ func (p *point) compare(now map[uint32]shown, earlier map[uint32]bool, changed m
 		}
 	}
 	for uid := range now {
-		if _, ok := p.box[uid]; !ok {
+		if _, ok := p.box[uid]; !ok && uid < next {
 			if _, ok := changed[uid]; !ok {
 				err = errors.Join(err, fmt.Errorf("since %d of %s: UID %d was not told of", p.high, p.folder, uid))
 			}
@@ -508,23 +550,19 @@ func (s *sailor) since() error {
 	if p.folder != s.folder || slices.ContainsFunc(s.box, func(m shown) bool { return m.uid == 0 }) {
 		return nil
 	}
-	now := make(map[uint32]shown)
-	for _, m := range s.box {
-		now[m.uid] = m
-	}
 	s.earlier, s.fetched = make(map[uint32]bool), make(map[uint32]shown)
 	defer func() { s.earlier, s.fetched = nil, nil }()
-	answer, err := s.c.say(fmt.Sprintf("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d VANISHED)", p.high), s.takeFirst())
+	answer, err := s.c.say(fmt.Sprintf("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d VANISHED)", p.high), s.take)
 	if err != nil || !strings.HasPrefix(answer, "OK") {
 		return errors.Join(err, fmt.Errorf("answer %q", answer))
 	}
-	changed := s.fetched
-	for uid := range changed {
-		if _, ok := now[uid]; !ok {
-			delete(changed, uid)
+	now := make(map[uint32]shown)
+	for _, m := range s.box {
+		if m.uid != 0 { // EXISTS told of those
+			now[m.uid] = m
 		}
 	}
-	if err := p.compare(now, s.earlier, changed); err != nil {
+	if err := p.compare(now, s.earlier, s.fetched, 1<<32-1); err != nil {
 		return err
 	}
 	return s.learnUIDs()

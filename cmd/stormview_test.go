@@ -33,12 +33,15 @@ type known struct {
 	arrived  map[string]bool   // tokens that must be
 	copies   map[string]int
 	doomed   map[string]bool // tokens that somebody may have deleted
+	removed  map[string]bool // tokens of which somebody removed a file
+	denied   map[string]bool // tokens whose APPEND failed
 	clock    int
 }
 
 func newKnown() *known {
 	return &known{token: make(map[place]string), gone: make(map[place]int), validity: make(map[string]uint32), maxUID: make(map[string]uint32),
-		modSeq: make(map[string]uint64), sent: make(map[string]bool), arrived: make(map[string]bool), copies: make(map[string]int), doomed: make(map[string]bool)}
+		modSeq: make(map[string]uint64), sent: make(map[string]bool), arrived: make(map[string]bool), copies: make(map[string]int), doomed: make(map[string]bool),
+		removed: make(map[string]bool), denied: make(map[string]bool)}
 }
 
 // bind says that a UID is a token's.
@@ -105,9 +108,10 @@ type view struct {
 	folder  string
 	box     []shown
 	high    uint64
+	uidNext uint32 // as SELECT told
 	qresync bool
 	strict  map[uint32]bool   // not nil: the first answer for each UID must be what is known
-	earlier map[uint32]bool   // not nil: UIDs that VANISHED (EARLIER) told
+	earlier map[uint32]bool   // not nil: UIDs that VANISHED told
 	fetched map[uint32]shown  // not nil: what FETCH told
 	bodies  map[uint32]string // by number: tokens that FETCH told
 	found   []uint32          // by SEARCH
@@ -155,6 +159,7 @@ func (v *view) status(rest string) error {
 	}
 	if s, ok := code(rest, "UIDNEXT "); ok {
 		n, _ := strconv.ParseUint(s, 10, 32)
+		v.uidNext = uint32(n)
 		for _, m := range v.box {
 			if m.uid >= uint32(n) {
 				return fmt.Errorf("UIDNEXT %d with UID %d there", n, m.uid)
@@ -199,10 +204,10 @@ func (v *view) left(uid uint32) {
 func (v *view) vanished(rest string) error {
 	set, isEarlier := strings.CutPrefix(rest, "(EARLIER) ")
 	for _, uid := range numbers(set) {
+		if v.earlier != nil {
+			v.earlier[uid] = true
+		}
 		if isEarlier {
-			if v.earlier != nil {
-				v.earlier[uid] = true
-			}
 			continue
 		}
 		i := slices.IndexFunc(v.box, func(m shown) bool { return m.uid == uid })
