@@ -54,18 +54,6 @@ func (s *sailor) judge(answer string, err error) (string, bool, error) {
 	return answer, false, fmt.Errorf("answer %q", answer)
 }
 
-// removed tells whether an answer says NO because somebody removed a file of one
-// of these messages.
-func (s *sailor) removed(answer string, tokens []string) (yes bool) {
-	s.k.with(func() {
-		yes = strings.HasPrefix(answer, "NO [UNAVAILABLE]") && slices.ContainsFunc(tokens, func(t string) bool { return s.k.removed[t] })
-		if yes {
-			s.refused["removed at once"]++
-		}
-	})
-	return yes
-}
-
 // learnUIDs asks for what is there and not known.
 func (s *sailor) learnUIDs() error {
 	first := slices.IndexFunc(s.box, func(m shown) bool { return m.uid == 0 })
@@ -273,9 +261,6 @@ func (s *sailor) append() error {
 			}
 		})
 	}
-	if s.removed(answer, tokens) {
-		return s.learnUIDs()
-	}
 	if err != nil || !ok {
 		return err
 	}
@@ -284,7 +269,11 @@ func (s *sailor) append() error {
 			s.k.arrived[token] = true
 		}
 	})
-	made, _ := code(answer, "APPENDUID ")
+	made, ok := code(answer, "APPENDUID ")
+	if !ok { // others have moved one away already
+		s.refused["OK without APPENDUID"]++
+		return nil
+	}
 	validity, set, _ := strings.Cut(made, " ")
 	return s.k.made(folder, validity, numbers(set), tokens, before)
 }
@@ -316,11 +305,7 @@ func (s *sailor) copy() error {
 		}
 		var before uint32
 		s.k.with(func() { before = s.k.maxUID[to] })
-		tokens := s.tokens(s.folder, []uint32{s.box[n-1].uid})
 		answer, ok, err := s.do("COPY %d %s", n, to)
-		if s.removed(answer, tokens) {
-			return s.learnUIDs()
-		}
 		if err != nil || !ok {
 			return err
 		}
@@ -340,11 +325,6 @@ func (s *sailor) move() error {
 	last := min(n+s.rng.IntN(3), len(s.box))
 	var before uint32
 	s.k.with(func() { before = s.k.maxUID[to] })
-	var uids []uint32
-	for _, m := range s.box {
-		uids = append(uids, m.uid)
-	}
-	tokens := s.tokens(s.folder, uids)
 	command := fmt.Sprintf("MOVE %d:%d %s", n, last, to)
 	if m := s.pick(); m > 0 && s.rng.IntN(2) == 0 {
 		command = fmt.Sprintf("UID MOVE %d,%d %s", s.box[n-1].uid, s.box[m-1].uid, to)
@@ -356,9 +336,6 @@ func (s *sailor) move() error {
 		}
 		return s.take(line)
 	})
-	if err == nil && s.removed(answer, tokens) {
-		return s.learnUIDs()
-	}
 	_, ok, err := s.judge(answer, err)
 	if err != nil || !ok || said == "" {
 		return err

@@ -33,7 +33,6 @@ type known struct {
 	arrived  map[string]bool   // tokens that must be
 	copies   map[string]int
 	doomed   map[string]bool // tokens that somebody may have deleted
-	removed  map[string]bool // tokens of which somebody removed a file
 	denied   map[string]bool // tokens whose APPEND failed
 	clock    int
 }
@@ -41,7 +40,7 @@ type known struct {
 func newKnown() *known {
 	return &known{token: make(map[place]string), gone: make(map[place]int), validity: make(map[string]uint32), maxUID: make(map[string]uint32),
 		modSeq: make(map[string]uint64), sent: make(map[string]bool), arrived: make(map[string]bool), copies: make(map[string]int), doomed: make(map[string]bool),
-		removed: make(map[string]bool), denied: make(map[string]bool)}
+		denied: make(map[string]bool)}
 }
 
 // bind says that a UID is a token's.
