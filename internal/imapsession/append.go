@@ -39,6 +39,9 @@ func (s *session) doAppend(c *imap.Command) (string, string, error) {
 	if err != nil {
 		return "", "", tryCreate(err)
 	}
+	if len(got.Target) == 0 {
+		return "", "", nil
+	}
 	return "APPENDUID " + decimal(uint64(got.UIDValidity)) + " " + listed(got.Target), "", nil
 }
 

@@ -298,3 +298,17 @@ func TestNothingKept(t *testing.T) {
 		return err
 	}))
 }
+
+// TestTakenAway: a message that others have taken away between its publication
+// and its adoption is no error, and keeps none of the others from staying.
+func TestTakenAway(t *testing.T) {
+	a, root := newAccount(t)
+	in := openBox(t, a, Inbox)
+	file := filepath.Join(root, "cur", "1700000000.a:2,")
+	must(t, os.WriteFile(file, []byte("x\n"), 0o600))
+	c, err := in.adopt([]index.Adoption{{Name: "1700000000.b:2,"}, {Name: filepath.Base(file)}})
+	must(t, err)
+	if !slices.Equal(c.Target, []index.UID{0, 1}) || len(show(t, in)) != 1 {
+		t.Errorf("adopt = %+v; the mailbox shows %q", c, show(t, in))
+	}
+}
