@@ -15,6 +15,9 @@ func (s *session) tell(c *imap.Command) error {
 	if s.box == nil || c.Name == "LOGOUT" {
 		return nil
 	}
+	if c.Store != nil && c.Store.Silent {
+		return nil // see store
+	}
 	if c.Flags&imap.MayPipeline != 0 && s.r.Buffered() > 0 {
 		return nil // after the commands that came together
 	}

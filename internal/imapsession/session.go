@@ -21,15 +21,14 @@ import (
 
 // Limits of a session; imapd(8) lists them.
 const (
-	IdleTime    = 30 * time.Minute // for a command, and of one IDLE (RFC 9051 §5.4: at least 30)
-	ReplyTime   = 5 * time.Minute  // for a client to take what is sent
-	BodyTime    = 5 * time.Minute  // for the next bytes of a message
-	MaxErrors   = 50               // BADs in a row, then the session ends
-	aliveTime   = 2 * time.Minute  // between signs of life in IDLE, for whoever forgets quiet connections
-	pollTime    = 5 * time.Second  // between looks where the kernel does not tell of changes
-	quietTime   = 10 * time.Second // then a session that waits gives back what it can
-	searchTime  = time.Minute      // of work for one SEARCH
-	storeAtOnce = 10000            // messages a STORE, COPY or EXPUNGE names at once to a mailbox
+	IdleTime   = 30 * time.Minute // for a command, and of one IDLE (RFC 9051 §5.4: at least 30)
+	ReplyTime  = 5 * time.Minute  // for a client to take what is sent
+	BodyTime   = 5 * time.Minute  // for the next bytes of a message
+	MaxErrors  = 50               // BADs in a row, then the session ends
+	aliveTime  = 2 * time.Minute  // between signs of life in IDLE, for whoever forgets quiet connections
+	pollTime   = 5 * time.Second  // between looks where the kernel does not tell of changes
+	quietTime  = 10 * time.Second // then a session that waits gives back what it can
+	searchTime = time.Minute      // of work for one SEARCH
 )
 
 // Conn is a client's connection.
