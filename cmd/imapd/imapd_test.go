@@ -427,3 +427,30 @@ func TestDeletedFolder(t *testing.T) {
 		}
 	})
 }
+
+// TestLeaves: a client that is gone, in IDLE too, is no trouble to tell of.
+func TestLeaves(t *testing.T) {
+	dir := folder(t)
+	for _, in := range []string{"", "a SELECT INBOX\n", "a IDLE\n", "a SELECT INBOX\nb IDLE\n"} {
+		c, theirs := pair(t)
+		cmd := exec.Command("/proc/self/exe", "M")
+		cmd.Dir = dir
+		cmd.Env = []string{playVariable + "=1", "GORACE=atexit_sleep_ms=0", "QMAILHOME=" + dir}
+		var log bytes.Buffer
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, &log
+		privilegetest.Plain(cmd)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		theirs.Close()
+		c.await("* PREAUTH")
+		c.f.WriteString(strings.ReplaceAll(in, "\n", "\r\n"))
+		if strings.HasSuffix(in, "IDLE\n") {
+			c.await("+")
+		}
+		c.f.Close()
+		if err := cmd.Wait(); err != nil || log.Len() > 0 {
+			t.Errorf("after %q: %v, log %q; want exit 0 and nothing", in, err, &log)
+		}
+	}
+}

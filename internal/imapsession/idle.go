@@ -78,7 +78,7 @@ func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
 		case err == nil:
 			return nil
 		case !isTimeout(err):
-			return fromConn(err)
+			return connError{err}
 		case now.After(end):
 			s.w.Status("", "BYE", "", "idle for too long")
 			return connError{errIdle}

@@ -141,13 +141,14 @@ func (s *Stream) waitRead() error {
 			s.wake = -1 // which poll(2) passes over
 		}
 	}
+	p := []unix.PollFd{{Fd: int32(s.rfd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		s.reading = false
 		s.mu.Unlock()
 	}()
-	return s.wait([]unix.PollFd{{Fd: int32(s.rfd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}, &s.rlimit)
+	return s.wait(p, &s.rlimit)
 }
 
 // wait waits until the first of p is ready or the deadline has passed; the second
