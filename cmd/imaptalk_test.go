@@ -135,7 +135,7 @@ func (c *imapTalk) next() (string, error) {
 }
 
 func (c *imapTalk) note(line string) {
-	if len(c.seen) >= 60 {
+	if len(c.seen) >= 400 {
 		c.seen = c.seen[1:]
 	}
 	c.seen = append(c.seen, line[:min(len(line), 300)])

@@ -56,7 +56,10 @@ func (s *sailor) judge(answer string, err error) (string, bool, error) {
 
 // learnUIDs asks for what is there and not known.
 func (s *sailor) learnUIDs() error {
-	first := slices.IndexFunc(s.box, func(m shown) bool { return m.uid == 0 })
+	first := -1
+	s.k.with(func() {
+		first = slices.IndexFunc(s.box, func(m shown) bool { return m.uid == 0 || s.k.token[place{s.folder, m.uid}] == "" })
+	})
 	if first < 0 {
 		return nil
 	}
@@ -370,11 +373,12 @@ func (s *sailor) search() error {
 }
 
 func (s *sailor) noop() error {
-	if _, _, err := s.do("NOOP"); err != nil {
-		return err
+	answer, err := s.c.say("NOOP", s.take)
+	if err == nil {
+		s.keep() // before a FETCH, which tells of changes, but not of what was expunged before them
 	}
-	s.keep()
-	return nil
+	_, _, err = s.judge(answer, err)
+	return err
 }
 
 // keep keeps the moment: everything up to it was told.

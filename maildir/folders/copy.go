@@ -127,11 +127,28 @@ func (l *linker) link(m *index.Message) (index.Adoption, error) {
 }
 
 // Move is Copy, and then expunges what was copied. A crash, or an error, between
-// the two leaves both.
+// the two leaves both. A message that others have moved or expunged meanwhile is
+// theirs: the copy goes again.
 func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	c, took, err := a.copy(from, uids, to)
 	if err != nil || len(took) == 0 {
 		return c, err
 	}
-	return c, from.s.x.Expunge(took)
+	mine, err := from.s.x.Take(took)
+	if err != nil {
+		return c, err
+	}
+	ours := &Copied{UIDValidity: c.UIDValidity}
+	var lost []index.UID
+	for i, uid := range c.Source {
+		if _, ok := slices.BinarySearch(mine, uid); ok {
+			ours.Source, ours.Target = append(ours.Source, uid), append(ours.Target, c.Target[i])
+		} else {
+			lost = append(lost, c.Target[i])
+		}
+	}
+	if len(lost) > 0 {
+		err = to.s.x.Expunge(lost)
+	}
+	return ours, err
 }

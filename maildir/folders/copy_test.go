@@ -312,3 +312,37 @@ func TestTakenAway(t *testing.T) {
 		t.Errorf("adopt = %+v; the mailbox shows %q", c, show(t, in))
 	}
 }
+
+// TestMoveAtOnce: of two sessions that move the same messages at once, one moves
+// each, and no message doubles.
+func TestMoveAtOnce(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, a.Create("To", nil))
+	const rounds, each = 4, 20
+	for round := range rounds {
+		var uids []index.UID
+		for i := range each {
+			add(t, a, Inbox, fmt.Sprintf("message %d\n", round*each+i), New{})
+			uids = append(uids, index.UID(round*each+i+1))
+		}
+		moved := make(chan int, 2)
+		for range 2 {
+			b := openAccount(t, root, NewPool(""))
+			from, to := openBox(t, b, Inbox), openBox(t, b, "To")
+			must(t, from.Index().Sync())
+			go func() {
+				c, err := b.Move(from, uids, to)
+				if err != nil {
+					t.Error(err)
+				}
+				moved <- len(c.Source)
+			}()
+		}
+		if n := <-moved + <-moved; n != each {
+			t.Errorf("%d messages were moved; want %d", n, each)
+		}
+	}
+	if got := show(t, openBox(t, a, "To")); len(got) != rounds*each {
+		t.Errorf("%d messages are there; want %d", len(got), rounds*each)
+	}
+}
