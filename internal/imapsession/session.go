@@ -102,7 +102,7 @@ func newSession(conn Conn, ahead []byte, o Options) *session {
 		s.w.Continue(text)
 		return s.flush()
 	})
-	s.r.LoggedIn = true
+	s.r.LoggedIn, s.r.LiteralPlus = true, true
 	return s
 }
 
