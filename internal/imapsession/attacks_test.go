@@ -208,7 +208,7 @@ func TestIM11(t *testing.T) {
 	for range n {
 		<-done
 	}
-	s, end := piped(mail, &times{idle: 300 * time.Millisecond, reply: time.Minute, body: time.Minute, alive: 100 * time.Millisecond, poll: time.Minute, quiet: time.Minute})
+	s, end := piped(mail, &times{idle: 2 * time.Second, reply: time.Minute, body: time.Minute, alive: 200 * time.Millisecond, poll: time.Minute, quiet: time.Minute})
 	c := &client{Conn: s, r: bufio.NewReader(s)}
 	c.ask(t, "", "login OK")
 	c.ask(t, "s SELECT INBOX\r\n", "s OK")
@@ -332,7 +332,7 @@ func TestIM11End(t *testing.T) {
 func TestQuiet(t *testing.T) {
 	mail := mailboxtest.New()
 	mail.Deliver("INBOX", mailboxtest.Message{Text: "a: b\n\ntext\n"})
-	s, done := piped(mail, &times{idle: 700 * time.Millisecond, reply: time.Minute, body: time.Minute, alive: time.Minute, poll: time.Minute, quiet: 200 * time.Millisecond})
+	s, done := piped(mail, &times{idle: 3 * time.Second, reply: time.Minute, body: time.Minute, alive: time.Minute, poll: time.Minute, quiet: 150 * time.Millisecond})
 	defer s.Close()
 	c := &client{Conn: s, r: bufio.NewReader(s)}
 	c.ask(t, "", "login OK")
