@@ -108,7 +108,7 @@ func (b *box) Store(uids []uint32, st mailbox.Store) ([]uint32, error) {
 }
 
 // Expunge implements mailbox.Mailbox.
-func (b *box) Expunge(uids []uint32) error { return known(b.x.Expunge(toIndex(uids))) }
+func (b *box) Expunge(uids []uint32) error { return known(b.x.ExpungeDeleted(toIndex(uids))) }
 
 // Copy implements mailbox.Mailbox.
 func (b *box) Copy(uids []uint32, to string) (*mailbox.Copied, error) {

@@ -146,6 +146,9 @@ func (s *session) doMove(c *imap.Command) (string, string, error) {
 }
 
 func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.Copied, error)) (code, text string, err error) {
+	if err := s.news(false); err != nil { // are the UIDs those that the client knows?
+		return "", "", err
+	}
 	seqs, err := s.ranges(c)
 	if err != nil {
 		return "", "", err

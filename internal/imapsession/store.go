@@ -211,6 +211,9 @@ func (s *session) doFetch(c *imap.Command) (string, string, error) {
 	s.tellKeywords()
 	seen, err := s.fetch(s.fetcher(items), seqs, q)
 	if len(seen) > 0 && !s.readOnly {
+		if err := s.news(false); err != nil {
+			return "", "", err
+		}
 		if _, serr := s.box.Store(seen, mailbox.Store{Op: mailbox.Add, Flags: mailbox.Seen}); serr != nil {
 			s.note(s.name + ": " + serr.Error()) // the client has its message
 		}
