@@ -65,7 +65,7 @@ func (p *post) open(s *chain.Session) (*account, error) {
 			return nil, err
 		}
 	}
-	opt := folders.Options{Pool: p.pool, Encode: func(name string) string { return imap.EncodeMailbox(name, false) }, Decode: imap.DecodeUTF7}
+	opt := folders.Options{Pool: p.pool, Background: true, Encode: func(name string) string { return imap.EncodeMailbox(name, false) }, Decode: imap.DecodeUTF7}
 	f, err := folders.Open(m, opt)
 	if err != nil {
 		return nil, err

@@ -159,7 +159,8 @@ type Appending struct {
 type Appender interface {
 	// Add takes a message, which nobody sees yet.
 	Add(m *Appending, r io.Reader) error
-	// Commit returns when all are on disk; Target has their UIDs.
+	// Commit returns when all are on disk; Target has their UIDs, or is empty
+	// where others have taken one of them away already.
 	Commit() (*Copied, error)
 	// Abort drops what was not committed; after Commit it does nothing.
 	Abort()

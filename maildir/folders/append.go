@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"quill/maildir"
@@ -72,7 +73,8 @@ func (p *Append) Add(msg New, r io.Reader) error {
 }
 
 // Commit makes the messages seen. They, and their UIDs, are on disk when it
-// returns; after an error none is there.
+// returns; after an error none is there. Target is empty where others have taken
+// one of them away already.
 func (p *Append) Commit() (*Copied, error) {
 	defer p.Abort()
 	var news []index.Adoption
@@ -83,7 +85,11 @@ func (p *Append) Commit() (*Copied, error) {
 		}
 		news = append(news, index.Adoption{Name: name, Attr: index.Attr{Keywords: t.msg.Keywords, Date: t.msg.Date}})
 	}
-	return p.b.adopt(news)
+	c, err := p.b.adopt(news)
+	if err == nil && slices.Contains(c.Target, 0) {
+		c.Target = nil
+	}
+	return c, err
 }
 
 // Abort drops what was not committed; after Commit it does nothing.

@@ -4,7 +4,6 @@ package folders
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"time"
@@ -14,38 +13,27 @@ import (
 )
 
 // adopt has messages that were published in cur/ taken in by the index; all of
-// them go again where that fails.
+// them go again where that fails. Target has 0 for one that somebody else has
+// moved or deleted since it was published: it was there, and is his.
 func (b *Box) adopt(news []index.Adoption) (*Copied, error) {
 	c := &Copied{}
 	if len(news) > 0 {
 		err := b.s.m.Sync(false)
+		var msgs []index.Message
 		if err == nil {
-			c.Target, err = adoptAll(b.s.x, news)
+			msgs, err = b.s.x.AdoptAll(news)
 		}
 		if err != nil {
 			return nil, errors.Join(err, b.withdraw(news))
+		}
+		for i := range msgs {
+			c.Target = append(c.Target, msgs[i].UID)
 		}
 	}
 	v := b.s.x.View()
 	defer v.Close()
 	c.UIDValidity = v.UIDValidity()
 	return c, nil
-}
-
-// adoptAll is the messages' UIDs; one that is not there any more is an error.
-func adoptAll(x *index.Index, news []index.Adoption) ([]index.UID, error) {
-	msgs, err := x.AdoptAll(news)
-	if err != nil {
-		return nil, err
-	}
-	uids := make([]index.UID, len(msgs))
-	for i, m := range msgs {
-		if m.UID == 0 {
-			return nil, fmt.Errorf("%s was deleted at once", news[i].Name)
-		}
-		uids[i] = m.UID
-	}
-	return uids, nil
 }
 
 // withdraw removes messages that were published, and has the index know it.
@@ -64,13 +52,19 @@ func (b *Box) withdraw(news []index.Adoption) error {
 // Copy copies messages to another mailbox, or within one, with their flags,
 // keywords, dates, EMAILIDs and digests: all of those that are there, or none.
 // Target[i] is the copy of Source[i]; both ascend. What from's index does not
-// know yet is not there.
+// know yet is not there. Copies that others have taken away already are in
+// neither.
 func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
+	c, _, err := a.copy(from, uids, to)
+	return c, err
+}
+
+// copy is Copy; took is all messages that were copied.
+func (a *Account) copy(from *Box, uids []index.UID, to *Box) (c *Copied, took []index.UID, err error) {
 	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: from.s.x.View(), digests: from.s.x.Digests()}
 	defer l.digests.Close()
 	defer l.v.Close()
 	var news []index.Adoption
-	var source []index.UID
 	uids = slices.Clone(uids)
 	slices.Sort(uids)
 	for _, uid := range slices.Compact(uids) {
@@ -83,15 +77,21 @@ func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 			continue
 		}
 		if err != nil {
-			return nil, errors.Join(err, to.withdraw(news))
+			return nil, nil, errors.Join(err, to.withdraw(news))
 		}
-		news, source = append(news, n), append(source, uid)
+		news, took = append(news, n), append(took, uid)
 	}
-	c, err := to.adopt(news)
-	if err == nil {
-		c.Source = source
+	if c, err = to.adopt(news); err != nil {
+		return nil, nil, err
 	}
-	return c, err
+	targets := c.Target
+	c.Target = nil
+	for i, uid := range targets {
+		if uid != 0 {
+			c.Source, c.Target = append(c.Source, took[i]), append(c.Target, uid)
+		}
+	}
+	return c, took, nil
 }
 
 // digestsMax is the bytes of digests that one Copy takes along; the other copies
@@ -127,11 +127,28 @@ func (l *linker) link(m *index.Message) (index.Adoption, error) {
 }
 
 // Move is Copy, and then expunges what was copied. A crash, or an error, between
-// the two leaves both.
+// the two leaves both. A message that others have moved or expunged meanwhile is
+// theirs: the copy goes again.
 func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	c, err := a.Copy(from, uids, to)
-	if err != nil || len(c.Source) == 0 {
+	c, took, err := a.copy(from, uids, to)
+	if err != nil || len(took) == 0 {
 		return c, err
 	}
-	return c, from.s.x.Expunge(c.Source)
+	mine, err := from.s.x.Take(took)
+	if err != nil {
+		return c, err
+	}
+	ours := &Copied{UIDValidity: c.UIDValidity}
+	var lost []index.UID
+	for i, uid := range c.Source {
+		if _, ok := slices.BinarySearch(mine, uid); ok {
+			ours.Source, ours.Target = append(ours.Source, uid), append(ours.Target, c.Target[i])
+		} else {
+			lost = append(lost, c.Target[i])
+		}
+	}
+	if len(lost) > 0 {
+		err = to.s.x.Expunge(lost)
+	}
+	return ours, err
 }

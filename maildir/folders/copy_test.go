@@ -298,3 +298,51 @@ func TestNothingKept(t *testing.T) {
 		return err
 	}))
 }
+
+// TestTakenAway: a message that others have taken away between its publication
+// and its adoption is no error, and keeps none of the others from staying.
+func TestTakenAway(t *testing.T) {
+	a, root := newAccount(t)
+	in := openBox(t, a, Inbox)
+	file := filepath.Join(root, "cur", "1700000000.a:2,")
+	must(t, os.WriteFile(file, []byte("x\n"), 0o600))
+	c, err := in.adopt([]index.Adoption{{Name: "1700000000.b:2,"}, {Name: filepath.Base(file)}})
+	must(t, err)
+	if !slices.Equal(c.Target, []index.UID{0, 1}) || len(show(t, in)) != 1 {
+		t.Errorf("adopt = %+v; the mailbox shows %q", c, show(t, in))
+	}
+}
+
+// TestMoveAtOnce: of two sessions that move the same messages at once, one moves
+// each, and no message doubles.
+func TestMoveAtOnce(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, a.Create("To", nil))
+	const rounds, each = 4, 20
+	for round := range rounds {
+		var uids []index.UID
+		for i := range each {
+			add(t, a, Inbox, fmt.Sprintf("message %d\n", round*each+i), New{})
+			uids = append(uids, index.UID(round*each+i+1))
+		}
+		moved := make(chan int, 2)
+		for range 2 {
+			b := openAccount(t, root, NewPool(""))
+			from, to := openBox(t, b, Inbox), openBox(t, b, "To")
+			must(t, from.Index().Sync())
+			go func() {
+				c, err := b.Move(from, uids, to)
+				if err != nil {
+					t.Error(err)
+				}
+				moved <- len(c.Source)
+			}()
+		}
+		if n := <-moved + <-moved; n != each {
+			t.Errorf("%d messages were moved; want %d", n, each)
+		}
+	}
+	if got := show(t, openBox(t, a, "To")); len(got) != rounds*each {
+		t.Errorf("%d messages are there; want %d", len(got), rounds*each)
+	}
+}

@@ -101,9 +101,12 @@ func (p *Pool) again(s *shared) *shared {
 	return s
 }
 
-// drop gives a reference back; with the last one the mailbox is closed, at once or
+// drop gives a reference back, where s is one; with the last one the mailbox is closed, at once or
 // some time later.
 func (p *Pool) drop(s *shared) {
+	if s == nil {
+		return
+	}
 	p.mu.Lock()
 	s.refs--
 	last := s.refs == 0
@@ -160,9 +163,7 @@ func (p *Pool) shut(s *shared) {
 		s.x.Close()
 	}
 	s.m.Close()
-	if s.root != nil {
-		p.drop(s.root)
-	}
+	p.drop(s.root)
 }
 
 // index opens the index, once.

@@ -67,7 +67,8 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 			}
 			uids = x.whose(e)
 		}
-		if slices.Contains(uids, 0) && !x.opt.Deliver { // moved, or gone
+		// Moved, or gone; one that is moved again while it is looked for may escape.
+		for try := 0; try < scanTries && slices.Contains(uids, 0) && !x.opt.Deliver; try++ {
 			if err := x.look(); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"testing"
 	"time"
 )
@@ -65,5 +66,38 @@ func TestAdoptAll(t *testing.T) {
 	want(t, "for another handle", []any{v.Message(2).EmailID, v.Len()}, []any{5, 63})
 	if _, err := x.AdoptAll([]Adoption{{"1700000050.early", Attr{Keywords: []string{"a b"}}}}); !errors.Is(err, ErrKeyword) {
 		t.Errorf("a bad keyword: %v", err)
+	}
+}
+
+// TestAdoptRenamed: a message whose file another program keeps renaming is taken
+// in all the same.
+func TestAdoptRenamed(t *testing.T) {
+	m, dir := newBox(t, 1)
+	x := open(t, m, Options{})
+	var missed int
+	for i := range 100 {
+		key := fmt.Sprintf("17000001%02d.r", i)
+		drop(t, dir, "cur/"+key+":2,")
+		stop, ended := make(chan bool), make(chan bool)
+		go func() {
+			defer close(ended)
+			from, to := dir+"/cur/"+key+":2,", dir+"/cur/"+key+":2,S"
+			for os.Rename(from, to) == nil {
+				select {
+				case <-stop:
+					return
+				case <-time.After(200 * time.Microsecond):
+				}
+				from, to = to, from
+			}
+		}()
+		if _, err := x.Adopt(key+":2,", Attr{}); err != nil {
+			missed++
+		}
+		close(stop)
+		<-ended
+	}
+	if missed > 0 {
+		t.Errorf("%d of 100 messages were not found", missed)
 	}
 }

@@ -114,10 +114,17 @@ func (x *Index) change(st Store) (c change, err error) {
 // on disk when it returns, and a crash on the way does not give them new UIDs.
 // After an error some may be left.
 func (x *Index) Expunge(uids []UID) error {
-	return x.update(func() error {
+	_, err := x.Take(uids)
+	return err
+}
+
+// Take is Expunge, and says which of the messages were there: of several who take
+// a message at once, one is told so.
+func (x *Index) Take(uids []UID) (there []UID, err error) {
+	want := Ranges(uids)
+	err = x.update(func() error {
 		defer x.sweep()
-		want := Ranges(uids)
-		var there []UID
+		there = nil
 		for i := range x.s.msgs {
 			if contains(want, x.s.msgs[i].UID) {
 				there = append(there, x.s.msgs[i].UID)
@@ -133,6 +140,7 @@ func (x *Index) Expunge(uids []UID) error {
 		}
 		return nil
 	})
+	return there, err
 }
 
 // intend has it on disk that the messages are about to be expunged.
