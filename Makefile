@@ -19,14 +19,17 @@ build:
 test:
 	CGO_ENABLED=0 $(GO) test -shuffle=on -timeout 10m ./...
 
-## test-all: race builds, fuzz targets 10 s each, Debian's clients and peers, root parts where it is root
+# Packages with tests that need Debian's clients and peers, or long.
+PEERS = $$(grep -rl '^//go:build peers' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
+
+## test-all: race builds, fuzz targets, Debian's clients and peers, four writers on one mailbox for a minute, root parts where it is root
 test-all: check
 	$(GO) test -race -shuffle=on -timeout 30m ./...
-	CGO_ENABLED=0 $(GO) test -p 1 -tags peers -shuffle=on -timeout 30m ./...
+	CGO_ENABLED=0 IMAP_STORM=60s $(GO) test -p 1 -tags peers -shuffle=on -timeout 30m $(PEERS)
 	$(MAKE) fuzz
 
-## fuzz: each fuzz target for FUZZTIME (10 s)
-FUZZTIME ?= 10s
+## fuzz: each fuzz target for FUZZTIME (5 s)
+FUZZTIME ?= 5s
 fuzz:
 	@$(GO) list ./... | while read -r pkg; do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \

@@ -82,6 +82,14 @@ func (l *lab) curl(t *testing.T) {
 		t.Errorf("curl fetched:\n%s", out)
 	}
 	fails(t, 67, "", "curl", "-sS", "--max-time", "20", "-u", netwatcher+":wrong", "pop3://"+l.env["POP3"]+"/1")
+	inbox := "imap://" + l.env["IMAP"] + "/INBOX"
+	if out := run(t, "", "curl", "-sS", "--max-time", "20", "-u", netwatcher+":lab", inbox+";MAILINDEX=1"); !strings.Contains(out, "Delivered-To: netwatcher@testingsmtp.org") {
+		t.Errorf("curl fetched by IMAP:\n%s", out)
+	}
+	if out := run(t, "", "curl", "-sS", "--max-time", "20", "-u", netwatcher+":lab", inbox, "-X", "FETCH 1:* (FLAGS ENVELOPE)"); !strings.Contains(out, "* 1 FETCH (FLAGS (\\Seen") {
+		t.Errorf("curl asked for flags after it read the mail:\n%s", out)
+	}
+	fails(t, 67, "", "curl", "-sS", "--max-time", "20", "-u", netwatcher+":wrong", inbox)
 }
 
 // fetchmail fetches all of sendmemail's mail into an MDA that keeps it.

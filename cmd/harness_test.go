@@ -212,7 +212,7 @@ type talk struct {
 	r *bufio.Reader
 }
 
-// dial opens a connection to a service of the lab (SMTP, POP3).
+// dial opens a connection to a service of the lab (SMTP, POP3, IMAP).
 func (l *lab) dial(t *testing.T, service string) *talk {
 	t.Helper()
 	return dial(t, l.env[service])

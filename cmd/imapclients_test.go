@@ -17,24 +17,32 @@ import (
 
 // TestIMAPClients: the IMAP clients of Debian's users do their daily work: what
 // each does is in docs/imap-clients.md. Each has a user of its own, is tapped,
-// and is looked at from both sides.
+// and is looked at from both sides. Those that are quick visit both shapes.
 func TestIMAPClients(t *testing.T) {
-	s := startIMAP(t)
-	for user, c := range []struct {
-		name string
-		test func(t *testing.T, u *mailUser)
+	clients := []struct {
+		name  string
+		quick bool
+		test  func(t *testing.T, u *mailUser)
 	}{
-		{"curl", curlIMAP},
-		{"fetchmail", fetchmailIMAP},
-		{"getmail", getmailIMAP},
-		{"imapfilter", imapfilterIMAP},
-		{"mbsync", mbsyncIMAP},
-		{"offlineimap", offlineimapIMAP},
-		{"neomutt", neomuttIMAP},
-		{"alpine", alpineIMAP},
-		{"aerc", aercIMAP},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, s.enter(t, user)) })
+		{"curl", true, curlIMAP},
+		{"fetchmail", true, fetchmailIMAP},
+		{"getmail", false, getmailIMAP},
+		{"imapfilter", true, imapfilterIMAP},
+		{"mbsync", false, mbsyncIMAP},
+		{"offlineimap", false, offlineimapIMAP},
+		{"neomutt", true, neomuttIMAP},
+		{"alpine", false, alpineIMAP},
+		{"aerc", true, aercIMAP},
+	}
+	for _, shape := range []string{"resident", "spawned"} {
+		t.Run(shape, func(t *testing.T) {
+			s := startIMAP(t, shape == "spawned")
+			for user, c := range clients {
+				if c.quick || shape == "resident" {
+					t.Run(c.name, func(t *testing.T) { c.test(t, s.enter(t, user)) })
+				}
+			}
+		})
 	}
 }
 

@@ -31,9 +31,9 @@ const (
 	imapPassword = "pass"
 )
 
-// startIMAP starts our lab; or, with IMAP_PEER=dovecot, Debian's Dovecot, which
-// shows that it is the client's driver that is right.
-func startIMAP(t *testing.T, args ...string) *imapServer {
+// startIMAP starts our lab in one of its shapes; or, with IMAP_PEER=dovecot,
+// Debian's Dovecot, which shows that it is the client's driver that is right.
+func startIMAP(t *testing.T, spawned bool) *imapServer {
 	t.Helper()
 	switch peer := os.Getenv("IMAP_PEER"); peer {
 	case "":
@@ -42,14 +42,18 @@ func startIMAP(t *testing.T, args ...string) *imapServer {
 	default:
 		t.Fatalf("IMAP_PEER is %q; want dovecot or nothing", peer)
 	}
-	l := startLab(t, append([]string{"--users", strconv.Itoa(imapUsers)}, args...)...)
+	args, door := []string{"--users", strconv.Itoa(imapUsers)}, []string{program("tcpserver"), "-k"}
+	if spawned {
+		args, door = append(args, "--spawned"), door[:1]
+	}
+	l := startLab(t, args...)
 	st, err := os.Stat(l.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if l.env["IMAP"] == "" {
-		l.env["IMAP"], _ = l.door(t, program("tcpserver"), "-k", "-H", "-R", "-l", "mail.testingsmtp.org", "127.0.0.1", "PORT",
-			program("imapup"), "imap.testingsmtp.org", program("checkpassword"), program("imapd"), "Maildir")
+		l.env["IMAP"], _ = l.door(t, append(door, "-H", "-R", "-l", "mail.testingsmtp.org", "127.0.0.1", "PORT",
+			program("imapup"), "imap.testingsmtp.org", program("checkpassword"), program("imapd"), "Maildir")...)
 	}
 	own := st.Sys().(*syscall.Stat_t)
 	return &imapServer{l.env["IMAP"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}

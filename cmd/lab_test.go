@@ -35,6 +35,7 @@ func TestLecture(t *testing.T) {
 		mail := l.await("sendmemail", 1)[0]
 		checkHeaders(t, mail, id)
 		l.fetch(t, "sendmemail", false)
+		l.readByIMAP(t, "sendmemail", id)
 		l.fetch(t, "sendmemail", true)
 		if n := len(l.mails("sendmemail")); n != 0 {
 			t.Errorf("after DELE and QUIT: %d mails; want 0", n)
@@ -83,6 +84,40 @@ func (l *lab) fetch(t *testing.T, user string, delete bool) {
 	c.want("QUIT", "+OK")
 }
 
+// readByIMAP plays an IMAP session with one mail waiting, which POP3 has shown
+// before; the flag it sets stands in the file's name.
+func (l *lab) readByIMAP(t *testing.T, user, id string) {
+	t.Helper()
+	c := l.dial(t, "IMAP")
+	if got := c.hear(); !strings.HasPrefix(got, "* OK ") || !strings.Contains(got, " imap.testingsmtp.org ") {
+		t.Errorf("IMAP greets with %q", got)
+	}
+	c.want("a LOGIN "+user+"@testingsmtp.org wrong", "a NO [AUTHENTICATIONFAILED]")
+	c.want("b LOGIN "+user+"@testingsmtp.org lab", "b OK")
+	for _, s := range []struct{ command, want string }{
+		{"c SELECT INBOX", "* 1 EXISTS\n"}, {"d FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]", "\nSubject: hello\n"}, {"e FETCH 1 BODY.PEEK[1]", " {12}\n.dot\nline\n"},
+		{"f STORE 1 +FLAGS (\\Flagged)", "\\Flagged"}, {"g LOGOUT", "* BYE"},
+	} {
+		if got := c.tagged(s.command); !strings.Contains(got, s.want) || !strings.Contains(got, s.command[:1]+" OK") {
+			t.Errorf("%s -> %q; want %q", s.command, got, s.want)
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(l.dir, "mail/testingsmtp.org", user, "Maildir/cur/*Q"+id+"R0.*:2,F")); len(files) != 1 {
+		t.Errorf("%d files of message %s with the flag F; want 1", len(files), id)
+	}
+}
+
+// tagged says an IMAP command and gives all lines up to the one with its tag.
+func (c *talk) tagged(command string) string {
+	c.t.Helper()
+	tag, _, _ := strings.Cut(command, " ")
+	said := c.say(command) + "\n"
+	for line := said; !strings.HasPrefix(line, tag+" "); said += line {
+		line = c.hear() + "\n"
+	}
+	return said
+}
+
 // TestRefusals: unknown users and relaying are refused at RCPT; postmaster is
 // known; two recipients get one mail each.
 func TestRefusals(t *testing.T) {
@@ -103,13 +138,26 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestDemo: `quill lab --demo` plays the lecture by itself and ends with 0.
+// TestDemo: `quill lab --demo` plays the lecture by itself and ends with 0, in
+// both shapes, and again in a folder that has mail already.
 func TestDemo(t *testing.T) {
-	out, err := exec.Command(program("quill"), "lab", "--demo").CombinedOutput()
+	checkDemo(t, "1")
+	dir := filepath.Join(t.TempDir(), "lab")
+	open(t, filepath.Dir(dir))
+	checkDemo(t, "1", "--spawned", dir)
+	checkDemo(t, "2", dir)
+}
+
+// checkDemo plays the demo, whose mail is to be this one of the mailbox.
+func checkDemo(t *testing.T, mail string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(program("quill"), append([]string{"lab", "--demo"}, args...)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("quill lab --demo: %v\n%s", err, out)
+		t.Fatalf("quill lab --demo %q: %v\n%s", args, err, out)
 	}
-	for _, want := range []string{"PTR 1.0.0.127.in-addr.arpa?   the server asks DNS who is calling", "220 Welcome! Please send your message! ESMTP", "EHLO laptop.testingsmtp.org", "+OK", "RETR 1", "Delivered-To: sendmemail@testingsmtp.org"} {
+	for _, want := range []string{"PTR 1.0.0.127.in-addr.arpa?   the server asks DNS who is calling", "220 Welcome! Please send your message! ESMTP", "EHLO laptop.testingsmtp.org", "+OK", "RETR 1", "Delivered-To: sendmemail@testingsmtp.org",
+		"C: A imap.testingsmtp.org?", "C: a2 SELECT INBOX", "BODY.PEEK[HEADER])", "C: a4 FETCH " + mail + " BODY[1]", "C: a6 IDLE", "C: b3 FETCH " + mail + " FLAGS\n  S: * " + mail + " FETCH (FLAGS (\\Seen \\Flagged))",
+		"told:\n  S: * " + mail + " FETCH (FLAGS (\\Seen \\Answered \\Flagged))", " EXISTS\n  C: DONE\n", " EXPUNGE\n", "S: a9 OK", "done: one mail went the lecture's way"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out)
 		}

@@ -146,7 +146,7 @@ func checkNamespaceDemo(t *testing.T, out string, err error) {
 	}
 	for _, want := range []string{
 		"NOERROR 192.168.32.206\n", "PTR 206.32.168.192.in-addr.arpa?",
-		"a connection from 192.168.32.208 to 192.168.32.206:25\n", "a connection from 192.168.32.208 to 192.168.32.206:110\n",
+		"a connection from 192.168.32.208 to 192.168.32.206:25\n", "a connection from 192.168.32.208 to 192.168.32.206:110\n", "a connection from 192.168.32.208 to 192.168.32.206:143\n",
 		"Received: from laptop.testingsmtp.org (192.168.32.208)\n", "RETR 1",
 	} {
 		if !strings.Contains(out, want) {
@@ -165,7 +165,7 @@ func (p person) runningLab(t *testing.T, dir string) {
 	network := ""
 	t.Cleanup(func() { checkGone(t, network) })
 	l.begin(t)
-	want := map[string]string{"DNS": "192.168.32.206:53", "SMTP": "192.168.32.206:25", "POP3": "192.168.32.206:110"}
+	want := map[string]string{"DNS": "192.168.32.206:53", "SMTP": "192.168.32.206:25", "POP3": "192.168.32.206:110", "IMAP": "192.168.32.206:143"}
 	if !maps.Equal(l.env, want) {
 		t.Errorf("lab.env is %v; want %v", l.env, want)
 	}
@@ -192,6 +192,13 @@ func (p person) runningLab(t *testing.T, dir string) {
 	c.hear()
 	for _, s := range []struct{ line, want string }{{"USER " + sendmemail, "+OK"}, {"PASS lab", "+OK"}, {"STAT", "+OK 1 "}, {"QUIT", "+OK"}} {
 		c.want(s.line, s.want)
+	}
+	c = p.enter(t, enter[1], l.env["IMAP"])
+	c.hear()
+	for _, s := range []struct{ line, want string }{{"a LOGIN " + sendmemail + " lab", "a OK"}, {"b STATUS INBOX (MESSAGES)", "* STATUS INBOX (MESSAGES 1)"}, {"c LOGOUT", "* BYE"}} {
+		if got := c.tagged(s.line); !strings.Contains(got, s.want) {
+			t.Errorf("%s -> %q; want %q", s.line, got, s.want)
+		}
 	}
 }
 

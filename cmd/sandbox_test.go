@@ -99,6 +99,9 @@ func TestSandboxTable(t *testing.T) {
 		pop.want("USER "+sendmemail, "+OK")
 		pop.want("PASS lab", "+OK")
 		pop.want("STAT", "+OK 1 ")
+		im := l.dial(t, "IMAP")
+		im.hear()
+		im.want("a LOGIN "+sendmemail+" lab", "a OK")
 		seen := make(map[string]bool)
 		for _, p := range descendants(l.cmd.Process.Pid) {
 			name := ours(p)
@@ -111,9 +114,9 @@ func TestSandboxTable(t *testing.T) {
 				confinedAs(t, p, want)
 			}
 		}
-		missing := []string{"tcpserver", "smtpd", "popup", "pop3d", "queued", "qmail-send", "qmail-lspawn", "local-delivery", "tinydns"}
+		missing := []string{"tcpserver", "smtpd", "popup", "pop3d", "imapd", "queued", "qmail-send", "qmail-lspawn", "local-delivery", "tinydns"}
 		if shape == "resident" {
-			missing = append(missing, "checkpassword") // spawned, it has become pop3d
+			missing = append(missing, "imapup", "checkpassword") // spawned, they have become imapd and pop3d
 		}
 		for _, name := range missing {
 			if !seen[name] {
@@ -238,8 +241,8 @@ func (l *lab) logged(t *testing.T, service, text string, do func()) {
 	}
 }
 
-// TestSandboxRoot: a resident pop3d serves the mailboxes below $QUILLROOT and
-// reads none outside, though its user may.
+// TestSandboxRoot: a resident pop3d or imapd serves the mailboxes below $QUILLROOT
+// and reads none outside, though its user may.
 func TestSandboxRoot(t *testing.T) {
 	if !landlock() {
 		return
@@ -264,9 +267,16 @@ func TestSandboxRoot(t *testing.T) {
 			}
 		}
 	}
-	n := chain.NewNext([]string{program("pop3d"), "Maildir"}, chain.NextOptions{Env: append(os.Environ(), "QUILLROOT="+dir+"/in"), Cred: cred})
+	rootOf(t, "pop3d", dir, cred, map[string]string{"in/user": "+OK", "out/user": "-ERR [SYS/TEMP]"})
+	rootOf(t, "imapd", dir, cred, map[string]string{"in/user": "* PREAUTH", "out/user": "* BYE this user has no"})
+}
+
+// rootOf gives a resident program connections of users, and wants these greetings.
+func rootOf(t *testing.T, name, dir string, cred *syscall.Credential, homes map[string]string) {
+	t.Helper()
+	n := chain.NewNext([]string{program(name), "Maildir"}, chain.NextOptions{Env: append(os.Environ(), "QUILLROOT="+dir+"/in"), Cred: cred})
 	defer n.Close()
-	for home, want := range map[string]string{"in/user": "+OK", "out/user": "-ERR [SYS/TEMP]"} {
+	for home, want := range homes {
 		pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -281,13 +291,13 @@ func TestSandboxRoot(t *testing.T) {
 		client := os.NewFile(uintptr(pair[0]), "client")
 		line, _ := bufio.NewReader(client).ReadString('\n')
 		if !strings.HasPrefix(line, want) {
-			t.Errorf("pop3d for %s says %q; want %s", home, line, want)
+			t.Errorf("%s for %s says %q; want %s", name, home, line, want)
 		}
 		client.Close()
 		select {
 		case <-ended:
 		case <-time.After(10 * time.Second):
-			t.Errorf("pop3d for %s does not end with its client", home)
+			t.Errorf("%s for %s does not end with its client", name, home)
 		}
 	}
 }

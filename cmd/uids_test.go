@@ -31,7 +31,7 @@ func uidOf(name string) int {
 
 // TestUids: the run scripts of etc/service, started by root, run each program
 // as the uid of home(7) and nothing else: a mail goes in by SMTP, into a
-// Maildir of the account's uid, and out by POP3. Not started by root,
+// Maildir of the account's uid, and out by IMAP and POP3. Not started by root,
 // everything is one uid.
 func TestUids(t *testing.T) {
 	for _, shape := range []string{"-k", ""} {
@@ -44,6 +44,9 @@ func TestUids(t *testing.T) {
 			p := h.l.dial(t, "POP3")
 			p.hear()
 			p.want("USER "+netwatcher, "+OK")
+			i := h.l.dial(t, "IMAP")
+			i.hear()
+			i.want("a NOOP", "a OK")
 			h.check(t, "with an open dialogue each")
 			for _, to := range []string{"sendmemail", "netwatcher"} {
 				h.l.send(t, netwatcher, "Subject: uids\nFrom: netwatcher@testingsmtp.org\n\n.dot\nline", to+"@testingsmtp.org")
@@ -64,6 +67,11 @@ func TestUids(t *testing.T) {
 				session.want("RETR 1", "+OK")
 				session.body()
 			}
+			i.want("b LOGIN "+netwatcher+" wrong", "b NO")
+			i.want("c LOGIN "+netwatcher+" lab", "c OK")
+			if got := i.tagged("d SELECT INBOX"); !strings.Contains(got, "* 1 EXISTS") || !strings.Contains(got, "d OK [READ-WRITE]") {
+				t.Errorf("SELECT INBOX: %q", got)
+			}
 			h.check(t, "with two users' sessions")
 			for _, session := range []*talk{p, other} {
 				session.want("DELE 1", "+OK")
@@ -82,14 +90,16 @@ func TestUids(t *testing.T) {
 func TestUidsDeath(t *testing.T) {
 	h := newUidHome(t, "-k")
 	h.start(t)
-	for _, name := range []string{"checkpassword", "qmail-lspawn"} {
+	for name, n := range map[string]int{"checkpassword": 2, "qmail-lspawn": 1} { // of POP3 and of IMAP
 		found := h.named(name)
-		if len(found) != 1 {
-			t.Fatalf("%d processes %s; want 1", len(found), name)
+		if len(found) != n {
+			t.Fatalf("%d processes %s; want %d", len(found), name, n)
 		}
-		syscall.Kill(found[0], syscall.SIGKILL)
+		for _, pid := range found {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			if again := h.named(name); len(again) == 1 && again[0] != found[0] {
+			if again := h.named(name); len(again) == n && !slices.ContainsFunc(again, func(pid int) bool { return slices.Contains(found, pid) }) {
 				break
 			}
 			if time.Now().After(end) {
@@ -265,7 +275,7 @@ func newUidHome(t *testing.T, shape string) *uidHome {
 		h.write(t, "control/"+f, "testingsmtp.org")
 	}
 	h.write(t, "control/queuetrust", fmt.Sprint(uidOf("quilld")))
-	for _, s := range []string{"smtp", "pop3"} {
+	for _, s := range []string{"smtp", "pop3", "imap"} {
 		run(t, ":allow\n", program("tcprules"), filepath.Join(dir, "tcp", s+".cdb"), filepath.Join(dir, "tcp", s+".tmp"))
 	}
 	h.write(t, "dns/data", "=mail.testingsmtp.org:127.0.0.1:3600")
@@ -329,8 +339,8 @@ func (h *uidHome) start(t *testing.T) {
 			t.Log(h.l.logs())
 		}
 	})
-	for _, s := range []struct{ name, addr string }{{"dns", "DNS"}, {"queued", ""}, {"send", ""}, {"smtpd", "SMTP"}, {"pop3d", "POP3"}} {
-		env := []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "SHAPE=" + h.shape, "POPHOST=pop3.testingsmtp.org"}
+	for _, s := range []struct{ name, addr string }{{"dns", "DNS"}, {"queued", ""}, {"send", ""}, {"smtpd", "SMTP"}, {"pop3d", "POP3"}, {"imapd", "IMAP"}} {
+		env := []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "SHAPE=" + h.shape, "POPHOST=pop3.testingsmtp.org", "IMAPHOST=imap.testingsmtp.org"}
 		if s.addr != "" {
 			port := uidPort(t)
 			h.l.env[s.addr] = "127.0.0.1:" + port
@@ -346,6 +356,7 @@ func (h *uidHome) start(t *testing.T) {
 	}
 	h.greeted(t, "SMTP")
 	h.greeted(t, "POP3")
+	h.greeted(t, "IMAP")
 	// qmail-send is started again and again until queued has made its folders.
 	for end := time.Now().Add(20 * time.Second); len(h.named("qmail-lspawn")) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -432,7 +443,7 @@ func (h *uidHome) check(t *testing.T, when string) {
 		for _, task := range tasks {
 			uid, ok := checkStatus(t, when+": "+name, task, uids, h.confined(name))
 			seen[fmt.Sprint(name, " as ", uid)] = true
-			if ok && (name == "pop3d" || name == "local-delivery") {
+			if ok && (name == "pop3d" || name == "imapd" || name == "local-delivery") {
 				users[uid] = true
 			}
 			if ok && uid == 0 && !h.mayHaveSocket(name) {
@@ -440,7 +451,7 @@ func (h *uidHome) check(t *testing.T, when string) {
 			}
 		}
 	}
-	want := []string{"tcpserver", "popup", "smtpd", "queued", "qmail-send", "qmail-lspawn", "tinydns", fmt.Sprint("popup as ", uidOf("quilld")), fmt.Sprint("tcpserver as ", uidOf("quilld"))}
+	want := []string{"tcpserver", "popup", "imapup", "smtpd", "queued", "qmail-send", "qmail-lspawn", "tinydns", fmt.Sprint("popup as ", uidOf("quilld")), fmt.Sprint("imapup as ", uidOf("quilld")), fmt.Sprint("tcpserver as ", uidOf("quilld"))}
 	if h.shape != "" {
 		want = append(want, "checkpassword")
 	}
@@ -454,18 +465,21 @@ func (h *uidHome) check(t *testing.T, when string) {
 	}
 }
 
+// guarded is who is root as well in the spawned shape.
+var guarded = []string{"tcpserver", "popup", "imapup"}
+
 // expected is the uids that a program may have.
 func (h *uidHome) expected(name string) []int {
 	accounts := []int{uidOf("sendmemail"), uidOf("netwatcher")}
 	all := map[string][]int{
-		"tcpserver": {uidOf("quilld")}, "popup": {uidOf("quilld")}, "smtpd": {uidOf("quilld")}, "checkpassword": {0}, "qmail-lspawn": {0},
-		"queued": {uidOf("quillq")}, "qmail-send": {uidOf("quillq")}, "tinydns": {uidOf("quilldns")}, "pop3d": accounts, "local-delivery": accounts,
+		"tcpserver": {uidOf("quilld")}, "popup": {uidOf("quilld")}, "imapup": {uidOf("quilld")}, "smtpd": {uidOf("quilld")}, "checkpassword": {0}, "qmail-lspawn": {0},
+		"queued": {uidOf("quillq")}, "qmail-send": {uidOf("quillq")}, "tinydns": {uidOf("quilldns")}, "pop3d": accounts, "imapd": accounts, "local-delivery": accounts,
 	}
 	switch {
 	case os.Getuid() != 0:
 		return []int{os.Getuid()}
-	case h.shape == "" && (name == "tcpserver" || name == "popup"):
-		return append(all[name], 0) // POP3's door and popup's guard, chain(7)
+	case h.shape == "" && slices.Contains(guarded, name):
+		return append(all[name], 0) // the doors and guards of logins, chain(7)
 	}
 	return all[name]
 }
@@ -473,7 +487,7 @@ func (h *uidHome) expected(name string) []int {
 // mayHaveSocket names who as root holds connections, which it does not read:
 // only in the spawned shape.
 func (h *uidHome) mayHaveSocket(name string) bool {
-	return h.shape == "" && (name == "tcpserver" || name == "popup")
+	return h.shape == "" && slices.Contains(guarded, name)
 }
 
 // confined says who has no_new_privs: not a door, nor an smtpd that may have a

@@ -9,5 +9,5 @@ import "embed"
 // Service is the folder service: a folder with a script run for each service of a
 // lab.
 //
-//go:embed service/dns/run service/queued/run service/send/run service/smtpd/run service/pop3d/run
+//go:embed service/dns/run service/queued/run service/send/run service/smtpd/run service/pop3d/run service/imapd/run
 var Service embed.FS

@@ -92,7 +92,8 @@ func (m *Maildir) measure(key string, at place) (msg Message, ok bool, err error
 	}
 	defer f.Close()
 	var c counter
-	if _, err = io.CopyBuffer(&c, struct{ io.Reader }{f}, make([]byte, 64<<10)); err != nil {
+	buf := make([]byte, min(64<<10, st.Size+1)) // small for a small file: a Maildir has many, looked at one after another
+	if _, err = io.CopyBuffer(&c, struct{ io.Reader }{f}, buf); err != nil {
 		return msg, false, err
 	}
 	msg.Size, msg.Wire = c.size, c.wire

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"quill/internal/procuse"
 )
 
 // limits of a flood; dnsbench(1) lists them.
@@ -180,16 +182,16 @@ func (e *engine) measure() (*outcome, error) {
 	loop(warmup)
 	pids := []int(nil)
 	if e.o.pid != 0 {
-		if pids = tree(e.o.pid); len(pids) == 0 {
+		if pids = procuse.Tree(e.o.pid); len(pids) == 0 {
 			return nil, errors.New("there is no process of that pid")
 		}
 	}
 	self := []int{syscall.Getpid()}
 	e.sweep()
 	e.n = counters{}
-	used, own, start := cpu(pids), cpu(self), time.Now()
+	used, own, start := procuse.Clock(pids), procuse.Clock(self), time.Now()
 	loop(time.Duration(e.o.seconds * float64(time.Second)))
-	r := &outcome{Seconds: time.Since(start).Seconds(), server: cpu(pids) - used, own: cpu(self) - own}
+	r := &outcome{Seconds: time.Since(start).Seconds(), server: procuse.Clock(pids) - used, own: procuse.Clock(self) - own}
 	e.sweep()
 	r.take(&e.n)
 	if e.o.open {

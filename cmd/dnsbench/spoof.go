@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"quill/internal/procuse"
 )
 
 // pktinfoRoom is a control message of IP_PKTINFO (ip(7)).
@@ -40,7 +42,7 @@ func spoofed(o *options) (*outcome, error) {
 	defer runtime.UnlockOSThread()
 	var pids []int
 	if o.pid != 0 {
-		if pids = tree(o.pid); len(pids) == 0 {
+		if pids = procuse.Tree(o.pid); len(pids) == 0 {
 			return nil, errors.New("there is no process of that pid")
 		}
 	}
@@ -59,7 +61,7 @@ func spoofed(o *options) (*outcome, error) {
 	if err := r.weigh(&r.Before, pids); err != nil {
 		return nil, err
 	}
-	next, start, used := 0, time.Now(), cpu(pids)
+	next, start, used := 0, time.Now(), procuse.Clock(pids)
 	for time.Since(start).Seconds() < o.seconds {
 		for _, fd := range fds {
 			for i := range sendBatch {
@@ -74,7 +76,7 @@ func spoofed(o *options) (*outcome, error) {
 			n.hear(in, fd)
 		}
 	}
-	r.Seconds, r.server = time.Since(start).Seconds(), cpu(pids)-used
+	r.Seconds, r.server = time.Since(start).Seconds(), procuse.Clock(pids)-used
 	r.take(&n)
 	r.Lost = r.Sent - r.Answered
 	return r, r.weigh(&r.After, pids)
@@ -82,7 +84,7 @@ func spoofed(o *options) (*outcome, error) {
 
 // weigh looks how much memory the server has.
 func (r *outcome) weigh(kib *int, pids []int) (err error) {
-	*kib, err = memory(pids)
+	*kib, err = procuse.Memory(pids...)
 	return err
 }
 

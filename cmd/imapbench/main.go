@@ -12,6 +12,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"quill/internal/procuse"
 )
 
 // verbs are what imapbench does.
@@ -74,13 +76,15 @@ type options struct {
 // parse reads the options of a verb and the server's address.
 func parse(verb string, args []string) (*options, error) {
 	o := new(options)
-	var pids string
 	f := flag.NewFlagSet("imapbench "+verb, flag.ContinueOnError)
 	f.StringVar(&o.user, "user", "u%d@testingsmtp.org", "user; %d counts from -first through -users")
 	f.StringVar(&o.password, "password", "pass", "password of all users")
 	f.IntVar(&o.first, "first", 0, "number of the first user")
 	f.IntVar(&o.users, "users", 1, "users")
-	f.StringVar(&pids, "pid", "", "processes whose CPU time and memory count, with commas")
+	f.Func("pid", "processes whose CPU time and memory count, with commas", func(s string) (err error) {
+		o.pids, err = procuse.Parse(s)
+		return err
+	})
 	f.IntVar(&o.clients, "clients", 1, "clients at once")
 	f.IntVar(&o.count, "count", 1, "sessions, or repetitions of a command")
 	f.StringVar(&o.run, "run", "SELECT INBOX", "the command to measure")
@@ -92,13 +96,6 @@ func parse(verb string, args []string) (*options, error) {
 	}
 	if f.NArg() != 1 {
 		return nil, usage
-	}
-	for p := range strings.SplitSeq(pids, ",") {
-		if n, err := strconv.Atoi(p); err == nil && n > 0 {
-			o.pids = append(o.pids, n)
-		} else if pids != "" {
-			return nil, usageError(fmt.Sprintf("-pid %q is no list of process numbers", pids))
-		}
 	}
 	if o.clients < 1 || o.clients > maxClients || o.count < 1 || o.count > maxCount || o.users < 1 || o.users > maxUsers || o.first < 0 || o.first > maxUsers || strings.ContainsAny(o.run+o.user+o.password, "\r\n\"\\{") {
 		return nil, usageError("an option is out of bounds: see LIMITS in imapbench(1)")

@@ -65,7 +65,7 @@ func (p *post) open(s *chain.Session) (*account, error) {
 			return nil, err
 		}
 	}
-	opt := folders.Options{Pool: p.pool, Encode: func(name string) string { return imap.EncodeMailbox(name, false) }, Decode: imap.DecodeUTF7}
+	opt := folders.Options{Pool: p.pool, Background: true, Encode: func(name string) string { return imap.EncodeMailbox(name, false) }, Decode: imap.DecodeUTF7}
 	f, err := folders.Open(m, opt)
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (a *account) Open(name string, _ bool) (mailbox.Mailbox, error) {
 		b.Close()
 		return nil, known(err)
 	}
-	return &box{a: a, b: b, x: b.Index(), v: b.Index().View(), d: b.Index().Digests()}, nil
+	return &box{a: a, name: name, b: b, x: b.Index(), v: b.Index().View(), d: b.Index().Digests()}, nil
 }
 
 // escaped is text as a log line may have it, with its blanks.

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 
 	"quill/internal/imap"
@@ -14,15 +16,34 @@ import (
 // box is a mailbox as one session has it open: an index that it may share, and a
 // view of its own.
 type box struct {
-	a *account
-	b *folders.Box
-	x *index.Index
-	v *index.View
-	d *index.Digests
+	a    *account
+	name string // when it was opened
+	b    *folders.Box
+	x    *index.Index
+	v    *index.View
+	d    *index.Digests
+	gone bool // deleted: there is nothing to go on with
 }
 
 // Sync implements mailbox.Mailbox.
-func (b *box) Sync() error { return known(b.x.Sync()) }
+func (b *box) Sync() error {
+	err := b.x.Sync()
+	if errors.Is(err, fs.ErrNotExist) && b.deleted() {
+		b.gone = true
+		return nil
+	}
+	return known(err)
+}
+
+// deleted says whether the folder's name is nobody's, or another folder's.
+func (b *box) deleted() bool {
+	now, err := b.a.f.Box(b.name)
+	if err != nil {
+		return errors.Is(err, folders.ErrNone) || errors.Is(err, folders.ErrLevel)
+	}
+	defer now.Close()
+	return now.Maildir() != b.b.Maildir()
+}
 
 // kinds of events.
 var kinds = map[index.EventKind]mailbox.EventKind{
@@ -31,6 +52,9 @@ var kinds = map[index.EventKind]mailbox.EventKind{
 
 // Update implements mailbox.Mailbox.
 func (b *box) Update(expunges bool) []mailbox.Event {
+	if b.gone {
+		return []mailbox.Event{{Kind: mailbox.Reset}}
+	}
 	events := b.v.Update(expunges)
 	if len(events) == 0 {
 		return nil
@@ -84,7 +108,7 @@ func (b *box) Store(uids []uint32, st mailbox.Store) ([]uint32, error) {
 }
 
 // Expunge implements mailbox.Mailbox.
-func (b *box) Expunge(uids []uint32) error { return known(b.x.Expunge(toIndex(uids))) }
+func (b *box) Expunge(uids []uint32) error { return known(b.x.ExpungeDeleted(toIndex(uids))) }
 
 // Copy implements mailbox.Mailbox.
 func (b *box) Copy(uids []uint32, to string) (*mailbox.Copied, error) {
@@ -158,7 +182,12 @@ func (b *box) Kept(seq int) []byte { return b.d.Of(b.v.Message(seq).UID) }
 func (b *box) Keep(seq int, digest []byte) { b.x.Keep(b.v.Message(seq).UID, digest) }
 
 // Settle implements mailbox.Mailbox.
-func (b *box) Settle() error { return known(b.x.Settle(b.v.UIDNext() - 1)) }
+func (b *box) Settle() error {
+	if b.gone {
+		return nil
+	}
+	return known(b.x.Settle(b.v.UIDNext() - 1))
+}
 
 // Watch implements mailbox.Mailbox.
 func (b *box) Watch(f func()) (stop func(), err error) {

@@ -23,6 +23,9 @@ import (
 
 const prog = "imapd"
 
+// keepOpen is the mailboxes that stay open for a minute after their last session.
+const keepOpen = 64
+
 func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	if len(os.Args) != 2 {
@@ -36,7 +39,10 @@ func main() {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
-	os.Exit(chain.Serve(os.Args, p.session))
+	p.pool.KeepIdle(keepOpen, time.Minute)
+	code := chain.Serve(os.Args, p.session)
+	p.pool.Close()
+	os.Exit(code)
 }
 
 // confine takes from a resident imapd what lies outside the folder of all its

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"quill/internal/procuse"
 )
 
 // client plays one connection: it calls done after each message or session, and
@@ -27,7 +29,7 @@ func run(o *options, c client) *result {
 		mu   sync.Mutex
 		all  []time.Duration
 		res  = &result{Kind: o.kind}
-		used = cpu(o.pids)
+		used = procuse.CPU(o.pids...)
 	)
 	start := time.Now()
 	end := start.Add(time.Duration(o.seconds * float64(time.Second)))
@@ -55,7 +57,7 @@ func run(o *options, c client) *result {
 			return float64(all[min(len(all)-1, int(p*float64(len(all))))].Microseconds()) / 1000
 		}
 		res.P50, res.P90, res.P99, res.Max = at(0.5), at(0.9), at(0.99), at(1)
-		res.CPU = (cpu(o.pids) - used) * 1000 / float64(len(all))
+		res.CPU = (procuse.CPU(o.pids...) - used).Seconds() * 1000 / float64(len(all))
 	}
 	return res
 }

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"quill/internal/procuse"
 )
 
 // options of a run.
@@ -24,7 +26,7 @@ type options struct {
 	from, to       string
 	users          int
 	user, password string
-	pids           string
+	pids           []int
 	asJSON, remote bool
 }
 
@@ -69,7 +71,10 @@ func parse(kind string, args []string) (*options, error) {
 	f.IntVar(&o.users, "users", 1, "recipients or users to count through")
 	f.StringVar(&o.user, "user", "sendmemail@testingsmtp.org", "POP3 user; %d counts through -users")
 	f.StringVar(&o.password, "password", "lab", "POP3 password")
-	f.StringVar(&o.pids, "pid", "", "processes whose CPU time counts, with commas")
+	f.Func("pid", "processes whose CPU time counts, with commas", func(s string) (err error) {
+		o.pids, err = procuse.Parse(s)
+		return err
+	})
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	f.BoolVar(&o.remote, "remote", false, "allow another address than loopback")
 	if err := f.Parse(args); err != nil {

@@ -29,7 +29,7 @@ func (r *result) print(o *options) {
 		return
 	}
 	fmt.Printf("%s: %d in %.2f s, %.1f/s, p50 %.2f ms, p90 %.2f, p99 %.2f, max %.2f, errors %d %s\n", r.Kind, r.Count, r.Seconds, r.Rate, r.P50, r.P90, r.P99, r.Max, r.Errors, r.FirstError)
-	if o.pids != "" {
+	if len(o.pids) > 0 {
 		fmt.Printf("server: %.3f s of CPU for 1000\n", r.CPU)
 	}
 }

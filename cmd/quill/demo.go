@@ -31,7 +31,7 @@ func playDemo(l *lab.Lab) error {
 	steps := []struct {
 		name string
 		play func() error
-	}{{"the laptop asks DNS", d.dns}, {"the laptop sends by SMTP", d.smtp}, {"the server delivers", d.delivery}, {"the laptop fetches by POP3", d.pop3}}
+	}{{"the laptop asks DNS", d.dns}, {"the laptop sends by SMTP", d.smtp}, {"the server delivers", d.delivery}, {"the laptop fetches by POP3", d.pop3}, {"the laptop reads by IMAP", d.imap}}
 	for i, s := range steps {
 		d.title(fmt.Sprintf("%d. %s", i+1, s.name))
 		if err := s.play(); err != nil {
@@ -42,30 +42,41 @@ func playDemo(l *lab.Lab) error {
 	return nil
 }
 
+// question is one of DNS: its answer, and why it is asked.
+type question struct{ name, kind, want, why string }
+
 // dns asks what the capture's packets ask.
 func (d *demo) dns() error {
 	server := d.l.Net.Server
-	for _, q := range []struct{ name, kind, want, why string }{
+	for _, q := range []question{
 		{"mail." + lab.Domain, "AAAA", "", "for IPv6, of no further interest"},
 		{"mail." + lab.Domain, "A", server, "where outgoing mail goes"},
 		{lab.Reverse(server), "PTR", "mail." + lab.Domain + ".", "back to a name, to be sure"},
 		{lab.Domain, "MX", "10 mail." + lab.Domain + ".", "who takes mail for the domain"},
 		{"pop3." + lab.Domain, "A", server, "where mail is fetched"},
 	} {
-		answers, status, err := resolve.Ask(d.l.Addrs["DNS"], q.name, q.kind, stepTime)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", q.kind, q.name, err)
+		if err := d.ask(q); err != nil {
+			return err
 		}
-		d.said("C:", q.kind+" "+q.name+"?   "+d.paint(dim, q.why))
-		got := strings.Join(answers, ", ")
-		if got != q.want {
-			return fmt.Errorf("%s %s: answer %q; want %q", q.kind, q.name, got, q.want)
-		}
-		if got == "" {
-			got = "(none of this type)"
-		}
-		d.said("S:", status+" "+got)
 	}
+	return nil
+}
+
+// ask asks tinydns and wants the answer.
+func (d *demo) ask(q question) error {
+	answers, status, err := resolve.Ask(d.l.Addrs["DNS"], q.name, q.kind, stepTime)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", q.kind, q.name, err)
+	}
+	d.said("C:", q.kind+" "+q.name+"?   "+d.paint(dim, q.why))
+	got := strings.Join(answers, ", ")
+	if got != q.want {
+		return fmt.Errorf("%s %s: answer %q; want %q", q.kind, q.name, got, q.want)
+	}
+	if got == "" {
+		got = "(none of this type)"
+	}
+	d.said("S:", status+" "+got)
 	return nil
 }
 

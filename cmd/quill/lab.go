@@ -25,7 +25,7 @@ func labCommand() *cli.Command {
 			"\nother people's files are never touched. INT or TERM stops it.\n\nexample: quill lab --users 3 /tmp/mylab" + codes,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "demo", Usage: "play the lecture's mail as a dialogue, then stop"},
-			&cli.BoolFlag{Name: "namespace", Usage: "the lecture's addresses and ports (" + lab.Namespace.Server + ", 25, 110), in a network namespace of its own"},
+			&cli.BoolFlag{Name: "namespace", Usage: "the lecture's addresses and ports (" + lab.Namespace.Server + ", 25, 110, 143), in a network namespace of its own"},
 			&cli.BoolFlag{Name: "spawned", Usage: "one process a connection instead of resident programs"},
 			&cli.IntFlag{Name: "users", Usage: "add accounts u0…u(N-1) with password pass"},
 			&cli.BoolFlag{Name: "reset", Usage: "start afresh: forget mail, queue and accounts of the lab in DIR"},
@@ -139,7 +139,8 @@ func announce(l *lab.Lab, entered string) {
 	}
 	p := newPrinter(os.Stdout)
 	p.title("the lab of " + lab.Domain + " runs in " + l.Dir)
-	for _, s := range []struct{ name, what string }{{"DNS", "tinydns"}, {"SMTP", "tcpserver, smtpd ► queued ► qmail-send ► local-delivery"}, {"POP3", "tcpserver, popup, checkpassword, pop3d"}} {
+	for _, s := range []struct{ name, what string }{{"DNS", "tinydns"}, {"SMTP", "tcpserver, smtpd ► queued ► qmail-send ► local-delivery"}, {"POP3", "tcpserver, popup, checkpassword, pop3d"},
+		{"IMAP", "tcpserver, imapup, checkpassword, imapd"}} {
 		p.line(fmt.Sprintf("  %-5s %-22s %s", s.name, l.Addrs[s.name], s.what))
 	}
 	p.line("  accounts sendmemail@" + lab.Domain + " and netwatcher@" + lab.Domain + ", password " + lab.Password + "; logs in " + filepath.Join(l.Dir, "log"))
@@ -154,5 +155,6 @@ func announce(l *lab.Lab, entered string) {
 	host, port = at("SMTP")
 	p.line(fmt.Sprintf("  swaks --server %s --port %s --from netwatcher@%s --to sendmemail@%s", host, port, lab.Domain, lab.Domain))
 	p.line(fmt.Sprintf("  curl -u sendmemail@%s:%s pop3://%s/1", lab.Domain, lab.Password, l.Addrs["POP3"]))
+	p.line(fmt.Sprintf("  curl -u sendmemail@%s:%s imap://%s/INBOX -X 'FETCH 1:* (FLAGS ENVELOPE)'", lab.Domain, lab.Password, l.Addrs["IMAP"]))
 	p.line("stop it with ctrl-c")
 }

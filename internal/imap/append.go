@@ -141,6 +141,9 @@ func (r *Reader) finish() error {
 	case appendHead:
 		return r.skip(r.line)
 	case appendBody:
+		if err := r.roomFor(left); err != nil {
+			return err
+		}
 		if err := r.discard(left); err != nil {
 			return err
 		}

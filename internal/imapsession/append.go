@@ -21,7 +21,7 @@ func (s *session) doAppend(c *imap.Command) (string, string, error) {
 		return "", "", tryCreate(err)
 	}
 	defer a.Abort()
-	s.in.until = BodyTime
+	s.in.until = s.times.body
 	defer func() { s.in.until = 0 }()
 	for {
 		m, err := s.r.NextMessage()

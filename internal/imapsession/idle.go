@@ -17,7 +17,8 @@ var past = time.Unix(1, 0)
 // doIdle: RFC 2177. Until the client says DONE, changes are told as they come.
 func (s *session) doIdle(*imap.Command) (string, string, error) {
 	var news atomic.Bool
-	poll := aliveTime
+	s.rest()
+	poll := s.times.alive
 	if s.box != nil {
 		if !s.readOnly {
 			if err := s.box.Settle(); err != nil {
@@ -29,7 +30,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 			s.conn.SetReadDeadline(past)
 		})
 		if err != nil {
-			poll = pollTime
+			poll = s.times.poll
 		} else {
 			defer stop()
 		}
@@ -53,7 +54,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 
 // idle tells news until the client says something.
 func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
-	end, alive := time.Now().Add(IdleTime), time.Now().Add(aliveTime)
+	end, alive := time.Now().Add(s.times.idle), time.Now().Add(s.times.alive)
 	for {
 		if s.box != nil {
 			if err := s.news(true); err != nil {
@@ -77,13 +78,13 @@ func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
 		case err == nil:
 			return nil
 		case !isTimeout(err):
-			return fromConn(err)
+			return connError{err}
 		case now.After(end):
 			s.w.Status("", "BYE", "", "idle for too long")
 			return connError{errIdle}
 		case !now.Before(alive):
 			s.w.Status("", "OK", "", "still here")
-			alive = now.Add(aliveTime)
+			alive = now.Add(s.times.alive)
 		}
 		news.Store(false)
 	}

@@ -86,6 +86,9 @@ func (s *session) doList(c *imap.Command) (string, string, error) {
 	if err != nil {
 		return "", "", err
 	}
+	if slices.Contains(l.ReturnStatus, "HIGHESTMODSEQ") {
+		s.wantModSeq()
+	}
 	match := matcher(l)
 	for _, e := range all {
 		e.tell = match(e.Name) && selects(l, e)
@@ -94,7 +97,7 @@ func (s *session) doList(c *imap.Command) (string, string, error) {
 		recursive(l, all, match)
 	}
 	for _, e := range all {
-		if e.tell || e.info {
+		if e.tell {
 			s.tellFolder("LIST", l, e)
 			s.listStatus(l, e)
 		}
@@ -114,19 +117,21 @@ func selects(l *imap.List, e *entry) bool {
 }
 
 // recursive has those told that match and have others below that are selected
-// and do not match (RFC 5258 §3.5).
+// and do not match, and has all of them tell that there are others below that are
+// selected (RFC 5258 §3.5 and §5, example 9).
 func recursive(l *imap.List, all []*entry, match func(string) bool) {
 	byName := make(map[string]*entry, len(all))
 	for _, e := range all {
 		byName[e.Name] = e
 	}
 	for _, e := range all {
-		if !selects(l, e) || match(e.Name) {
+		if !selects(l, e) {
 			continue
 		}
+		tell := !match(e.Name)
 		for up := parent(e.Name); up != ""; up = parent(up) {
 			if p := byName[up]; p != nil && match(up) {
-				p.info = true
+				p.info, p.tell = true, p.tell || tell
 			}
 		}
 	}
@@ -147,7 +152,7 @@ func matcher(l *imap.List) func(string) bool {
 func (s *session) tellFolder(word string, l *imap.List, e *entry) {
 	var attrs []string
 	switch {
-	case !e.exists && l.Extended, e.NoSelect && s.rev2:
+	case e.NoSelect && word == "LIST" && (l.Extended || s.rev2):
 		attrs = append(attrs, `\NonExistent`)
 	case e.NoSelect:
 		attrs = append(attrs, `\Noselect`)

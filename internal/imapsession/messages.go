@@ -84,14 +84,18 @@ func (s *session) writable() error {
 	return nil
 }
 
-// doExpunge: RFC 9051 §6.4.3, UID EXPUNGE §6.4.9.
+// doExpunge: RFC 9051 §6.4.3, UID EXPUNGE §6.4.9. What others have changed is told
+// first: they may have taken \Deleted from messages.
 func (s *session) doExpunge(c *imap.Command) (string, string, error) {
 	if err := s.writable(); err != nil {
 		return "", "", err
 	}
+	err := s.news(true)
+	if err != nil {
+		return "", "", err
+	}
 	seqs := s.all()
 	if c.UID {
-		var err error
 		if seqs, err = s.ranges(c); err != nil {
 			return "", "", err
 		}
@@ -111,11 +115,8 @@ func (s *session) highest() string {
 	return "HIGHESTMODSEQ " + decimal(s.box.HighestModSeq())
 }
 
-// expunge deletes those of the messages that have \Deleted; nil stands for all.
+// expunge deletes those of the messages that have \Deleted.
 func (s *session) expunge(seqs []imap.Range) error {
-	if seqs == nil {
-		seqs = s.all()
-	}
 	uids := s.uids(seqs, func(m *mailbox.Message) bool { return m.Flags&mailbox.Deleted != 0 })
 	if len(uids) == 0 {
 		return nil
@@ -145,6 +146,9 @@ func (s *session) doMove(c *imap.Command) (string, string, error) {
 }
 
 func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.Copied, error)) (code, text string, err error) {
+	if err := s.news(false); err != nil { // are the UIDs those that the client knows?
+		return "", "", err
+	}
 	seqs, err := s.ranges(c)
 	if err != nil {
 		return "", "", err

@@ -15,6 +15,9 @@ func (s *session) tell(c *imap.Command) error {
 	if s.box == nil || c.Name == "LOGOUT" {
 		return nil
 	}
+	if c.Store != nil && c.Store.Silent {
+		return nil // see store
+	}
 	if c.Flags&imap.MayPipeline != 0 && s.r.Buffered() > 0 {
 		return nil // after the commands that came together
 	}
@@ -35,7 +38,7 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 	added := false
 	var f *imapfetch.Fetcher
 	for _, e := range events {
-		if e.Kind != mailbox.Expunged && len(gone) > 0 { // the numbers that follow are those without them
+		if len(gone) > 0 && e.Kind != mailbox.Expunged { // numbers that follow count without these
 			s.w.Untagged("VANISHED ").Set(imap.Normal(gone)).End()
 			gone = nil
 		}
@@ -78,7 +81,7 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 // isRecent keeps which new messages are this session's.
 func (s *session) isRecent(e mailbox.Event) {
 	var m mailbox.Message
-	if s.box.Message(e.Seq, &m); m.New && !s.readOnly {
+	if s.box.Message(e.Seq, &m); m.New && !s.readOnly && !s.rev2 {
 		s.recent = with(s.recent, m.UID)
 	}
 }

@@ -9,11 +9,11 @@ import (
 
 // doSelect: RFC 9051 §6.3.2 and §6.3.3. A SELECT that fails leaves none selected.
 func (s *session) doSelect(c *imap.Command) (string, string, error) {
-	had := s.box != nil
-	s.unselect()
 	if c.Select != nil && c.Select.QResync != nil && !s.qresync {
 		return "", "", wrong("QRESYNC was not enabled")
 	}
+	had := s.box != nil
+	s.unselect()
 	if had && (s.rev2 || s.qresync) {
 		s.w.Untagged("OK [CLOSED] the mailbox before").End()
 	}
@@ -44,7 +44,7 @@ func (s *session) tellMailbox() {
 	unseen := 0
 	var m mailbox.Message
 	for seq := 1; seq <= s.box.Len(); seq++ {
-		if s.box.Message(seq, &m); m.New && !s.readOnly {
+		if s.box.Message(seq, &m); m.New && !s.readOnly && !s.rev2 {
 			s.recent = with(s.recent, m.UID)
 		}
 		if unseen == 0 && m.Flags&mailbox.Seen == 0 {
@@ -181,7 +181,7 @@ func (s *session) unselect() {
 			s.note(s.name + ": " + err.Error())
 		}
 	}
-	s.cache.Close()
+	s.rest()
 	if err := s.box.Close(); err != nil {
 		s.note(s.name + ": " + err.Error())
 	}
@@ -192,7 +192,15 @@ func (s *session) unselect() {
 // 3691) does not.
 func (s *session) doClose(c *imap.Command) (string, string, error) {
 	if c.Name == "CLOSE" && !s.readOnly {
-		if err := s.expunge(nil); err != nil {
+		if err := s.box.Sync(); err != nil { // others may have taken \Deleted from messages
+			return "", "", err
+		}
+		for _, e := range s.box.Update(true) {
+			if e.Kind == mailbox.Reset {
+				return "", "", &mailboxGone{s.name}
+			}
+		}
+		if err := s.expunge(s.all()); err != nil {
 			return "", "", err
 		}
 	}

@@ -21,14 +21,14 @@ import (
 
 // Limits of a session; imapd(8) lists them.
 const (
-	IdleTime    = 30 * time.Minute // for a command, and of one IDLE (RFC 9051 §5.4: at least 30)
-	ReplyTime   = 5 * time.Minute  // for a client to take what is sent
-	BodyTime    = 5 * time.Minute  // for the next bytes of a message
-	MaxErrors   = 50               // BADs in a row, then the session ends
-	aliveTime   = 2 * time.Minute  // between signs of life in IDLE, for whoever forgets quiet connections
-	pollTime    = 5 * time.Second  // between looks where the kernel does not tell of changes
-	searchTime  = time.Minute      // of work for one SEARCH
-	storeAtOnce = 10000            // messages a STORE, COPY or EXPUNGE names at once to a mailbox
+	IdleTime   = 30 * time.Minute // for a command, and of one IDLE (RFC 9051 §5.4: at least 30)
+	ReplyTime  = 5 * time.Minute  // for a client to take what is sent
+	BodyTime   = 5 * time.Minute  // for the next bytes of a message
+	MaxErrors  = 50               // BADs in a row, then the session ends
+	aliveTime  = 2 * time.Minute  // between signs of life in IDLE, for whoever forgets quiet connections
+	pollTime   = 5 * time.Second  // between looks where the kernel does not tell of changes
+	quietTime  = 10 * time.Second // then a session that waits gives back what it can
+	searchTime = time.Minute      // of work for one SEARCH
 )
 
 // Conn is a client's connection.
@@ -44,7 +44,12 @@ type Options struct {
 	User    string // who it is, for the answer
 	Account mailbox.Account
 	Note    func(event string) // for the log; nil: nowhere
+
+	times *times // nil: as the constants say
 }
+
+// times is how long a session waits, for tests to shorten.
+type times struct{ idle, reply, body, alive, poll, quiet time.Duration }
 
 // Serve runs a session; ahead is what was read of it already. It is nil after
 // LOGOUT and when the client just left, else why the session ended.
@@ -87,22 +92,28 @@ type session struct {
 }
 
 func newSession(conn Conn, ahead []byte, o Options) *session {
+	if o.times == nil {
+		o.times = &times{IdleTime, ReplyTime, BodyTime, aliveTime, pollTime, quietTime}
+	}
 	s := &session{Options: o, conn: conn}
 	s.in = &input{s: s, ahead: ahead}
-	s.w = imap.NewWriter(timed{conn})
+	s.w = imap.NewWriter(timed{conn, o.times.reply})
 	s.r = imap.NewReader(s.in, func(text string) error {
 		s.w.Continue(text)
 		return s.flush()
 	})
-	s.r.LoggedIn = true
+	s.r.LoggedIn, s.r.LiteralPlus = true, true
 	return s
 }
 
 // timed writes with a deadline.
-type timed struct{ Conn }
+type timed struct {
+	Conn
+	wait time.Duration
+}
 
 func (t timed) Write(b []byte) (int, error) {
-	t.SetWriteDeadline(time.Now().Add(ReplyTime))
+	t.SetWriteDeadline(time.Now().Add(t.wait))
 	return t.Conn.Write(b)
 }
 
@@ -111,7 +122,7 @@ func (t timed) Write(b []byte) (int, error) {
 type input struct {
 	s     *session
 	ahead []byte
-	until time.Duration // for the next bytes; 0: IdleTime
+	until time.Duration // for the next bytes; 0: as long as for a command
 	fixed bool          // the deadline is somebody else's
 }
 
@@ -124,14 +135,31 @@ func (in *input) Read(b []byte) (int, error) {
 	if err := in.s.w.Release(); err != nil {
 		return 0, err
 	}
-	if !in.fixed {
-		wait := in.until
-		if wait == 0 {
-			wait = IdleTime
-		}
-		in.s.conn.SetReadDeadline(time.Now().Add(wait))
+	if in.fixed {
+		return in.s.conn.Read(b)
 	}
+	wait := in.until
+	if wait == 0 {
+		wait = in.s.times.idle
+	}
+	if quiet := in.s.times.quiet; quiet < wait {
+		in.s.conn.SetReadDeadline(time.Now().Add(quiet))
+		if n, err := in.s.conn.Read(b); n > 0 || !isTimeout(err) {
+			return n, err
+		}
+		in.s.rest()
+		wait -= quiet
+	}
+	in.s.conn.SetReadDeadline(time.Now().Add(wait))
 	return in.s.conn.Read(b)
+}
+
+// rest gives back what a session that waits does not need.
+func (s *session) rest() {
+	if err := s.cache.Close(); err != nil {
+		s.note(s.name + ": " + err.Error())
+	}
+	s.cache = imapfetch.Cache{}
 }
 
 func (s *session) flush() error { return s.w.Flush() }
@@ -149,7 +177,7 @@ func (s *session) greet() {
 // leave gives up the mailbox.
 func (s *session) leave() {
 	s.unselect()
-	s.cache.Close()
+	s.rest()
 }
 
 // command reads and obeys one command.
@@ -178,13 +206,27 @@ func (s *session) command() error {
 		return s.failed(c, err)
 	}
 	s.errs = 0
-	if err := s.tell(c); err != nil {
-		return s.failed(c, err)
-	}
+	news := s.tell(c)
 	if text == "" {
 		text = "done"
 	}
-	s.w.Status(c.Tag, "OK", code, text)
+	s.w.Status(c.Tag, "OK", code, text) // it was done, whatever became of the news
+	if news != nil {
+		return s.untold(news)
+	}
+	return nil
+}
+
+// untold deals with news that could not be told.
+func (s *session) untold(err error) error {
+	if errors.As(err, new(*mailboxGone)) {
+		s.w.Status("", "BYE", "", "the mailbox is not what it was, please connect again")
+		return err
+	}
+	if refusalOf(err) == nil {
+		return err // the connection's
+	}
+	s.note(s.name + ": " + err.Error())
 	return nil
 }
 
@@ -216,9 +258,9 @@ func (s *session) failed(c *imap.Command, err error) error {
 		}
 		return s.refused(e)
 	}
-	if gone := new(mailboxGone); errors.As(err, &gone) {
-		s.w.Status("", "BYE", "", "the mailbox is not what it was, please connect again")
-		return err
+	if errors.As(err, new(*mailboxGone)) {
+		s.w.Status(c.Tag, "NO", "", "the mailbox is not what it was")
+		return s.untold(err)
 	}
 	if r := refusalOf(err); r != nil {
 		r.Tag = c.Tag

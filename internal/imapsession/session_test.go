@@ -4,7 +4,10 @@ package imapsession
 
 import (
 	"bufio"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,11 +21,12 @@ import (
 )
 
 // A transcript is a file in testdata: lines "C: …" are what a client sends, "S:
-// …" what it must get, in order and completely before the next C. "C1:", "S1:"
-// and so on are of other sessions on the same mail. In what is sent and expected
-// a line that ends in "{n}" goes on in the next one. What stands between « and »
-// is a regular expression. Lines that begin with "#" are comments; "!" does
-// something to the mail, see deeds.
+// …" what it must get, in order and completely before the next C. Lines of C that
+// follow each other go out in one packet; "c: …" is sent without the end of a
+// line. "C1:", "S1:" and so on are of other sessions on the same mail. What stands
+// between « and » is bytes in hexadecimal where it is sent («78*4097»: so often)
+// and a regular expression where it is expected; "S: (end)" expects the connection's end. Lines
+// that begin with "#" are comments; "!" does something to the mail, see deeds.
 
 // line is one of a transcript's.
 type line struct {
@@ -30,10 +34,11 @@ type line struct {
 	who  int
 	sent bool
 	deed bool
+	open bool // no CRLF follows
 	text string
 }
 
-func readTranscript(t *testing.T, path string) (lines []line) {
+func readTranscript(t testing.TB, path string) (lines []line) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -51,10 +56,10 @@ func readTranscript(t *testing.T, path string) (lines []line) {
 			if !ok {
 				who, rest, ok = strings.Cut(text, ":")
 			}
-			if !ok || who[0] != 'C' && who[0] != 'S' {
+			if !ok || !strings.Contains("CcS", who[:1]) {
 				t.Fatalf("%s:%d: not a line of a transcript: %q", path, i+1, text)
 			}
-			l.sent, l.text = who[0] == 'C', rest
+			l.sent, l.open, l.text = who[0] != 'S', who[0] == 'c', rest
 			if len(who) > 1 {
 				l.who = int(who[1] - '0')
 			}
@@ -100,6 +105,9 @@ func (c *client) expect(t *testing.T, where, want string) {
 	t.Helper()
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	got, err := c.r.ReadString('\n')
+	if want == "(end)" && got == "" && errors.Is(err, io.EOF) {
+		return
+	}
 	if err != nil {
 		t.Fatalf("%s: got %q and %v; want %q", where, got, err, want)
 	}
@@ -109,6 +117,33 @@ func (c *client) expect(t *testing.T, where, want string) {
 	if got = strings.TrimRight(got, "\r\n"); !pattern(want).MatchString(got) {
 		t.Fatalf("%s:\n got %s\nwant %s", where, got, want)
 	}
+}
+
+// bytesOf is what a line of C sends.
+func bytesOf(t *testing.T, where string, l line) string {
+	t.Helper()
+	var b strings.Builder
+	for i, part := range strings.Split(l.text, "«") {
+		if i > 0 {
+			code, rest, _ := strings.Cut(part, "»")
+			code, times, many := strings.Cut(code, "*")
+			n := 1
+			raw, err := hex.DecodeString(code)
+			if many && err == nil {
+				n, err = strconv.Atoi(times)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", where, err)
+			}
+			b.WriteString(strings.Repeat(string(raw), n))
+			part = rest
+		}
+		b.WriteString(part)
+	}
+	if !l.open {
+		b.WriteString("\r\n")
+	}
+	return b.String()
 }
 
 func pattern(want string) *regexp.Regexp {
@@ -128,12 +163,18 @@ func pattern(want string) *regexp.Regexp {
 func play(t *testing.T, path string, mail *mailboxtest.Mail) {
 	clients := map[int]*client{}
 	defer func() {
-		for _, c := range clients {
+		for who, c := range clients {
+			if n := c.r.Buffered(); n > 0 && !t.Failed() {
+				b, _ := c.r.Peek(n)
+				t.Errorf("%s: session %d got more than the transcript says: %q", path, who, b)
+			}
 			c.Close()
 			<-c.done
 		}
 	}()
-	for _, l := range readTranscript(t, path) {
+	lines := readTranscript(t, path)
+	for i := 0; i < len(lines); i++ {
+		l := lines[i]
 		where := fmt.Sprintf("%s:%d", filepath.Base(path), l.no)
 		if l.deed {
 			deed(t, where, mail, l.text)
@@ -149,37 +190,54 @@ func play(t *testing.T, path string, mail *mailboxtest.Mail) {
 			c.expect(t, where, l.text)
 			continue
 		}
+		text := bytesOf(t, where, l)
+		for ; i+1 < len(lines) && lines[i+1].sent && lines[i+1].who == l.who; i++ {
+			text += bytesOf(t, where, lines[i+1])
+		}
 		c.SetWriteDeadline(time.Now().Add(20 * time.Second))
-		if _, err := c.Write([]byte(l.text + "\r\n")); err != nil {
+		if _, err := c.Write([]byte(text)); err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}
 	}
 }
 
-// deed does something to the mail that no session does: "deliver MAILBOX FILE"
-// puts a message of testdata there, "forget MAILBOX" has expunges forgotten,
-// "lose MAILBOX UID" loses a message's content.
+// deed does something to the mail that no session does: "deliver MAILBOX FILE
+// [N]" puts a message of testdata there, N times, "forget MAILBOX" has expunges
+// forgotten, "lose MAILBOX UID" loses a message's content, "limit N" sets the size
+// of a message that is taken.
 func deed(t *testing.T, where string, mail *mailboxtest.Mail, text string) {
 	t.Helper()
 	words := strings.Fields(text)
+	n := 1
+	if len(words) > 1 {
+		if last, err := strconv.Atoi(words[len(words)-1]); err == nil {
+			n, words = last, words[:len(words)-1]
+		}
+	}
 	switch {
 	case len(words) == 3 && words[0] == "deliver":
 		b, err := os.ReadFile(filepath.Join("testdata", words[2]))
 		if err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}
-		mail.Deliver(words[1], mailboxtest.Message{Text: string(b), Date: time.Date(1996, 7, 17, 2, 44, 25, 0, time.UTC)})
+		for range n {
+			mail.Deliver(words[1], mailboxtest.Message{Text: string(b), Date: time.Date(1996, 7, 17, 2, 44, 25, 0, time.UTC)})
+		}
 	case len(words) == 2 && words[0] == "forget":
 		mail.Forget(words[1])
-	case len(words) == 3 && words[0] == "lose":
-		uid, err := strconv.ParseUint(words[2], 10, 32)
-		if err != nil {
-			t.Fatalf("%s: %v", where, err)
-		}
-		mail.Lose(words[1], uint32(uid))
+	case len(words) == 2 && words[0] == "lose":
+		mail.Lose(words[1], uint32(n))
+	case len(words) == 1 && words[0] == "limit":
+		mail.Limit = int64(n)
 	default:
 		t.Fatalf("%s: no such deed: %s", where, text)
 	}
+}
+
+// TestMain has dates in transcripts be of one zone.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	m.Run()
 }
 
 // TestTranscripts plays each file of testdata on mail of its own.

@@ -52,31 +52,38 @@ func (s *session) doStore(c *imap.Command) (string, string, error) {
 	return s.store(c, seqs, st)
 }
 
-// store changes messages and tells of it. What others have changed before is told
-// first, so that what is silent is our own change alone.
+// store changes messages and tells of it. Silent is what the client can tell for
+// itself: our change of what it was told before. Flags of the messages that are
+// told are those after the change, so that they hold whenever the client does its
+// sum (RFC 9051 §6.4.6: without a race condition).
 func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (string, string, error) {
-	if err := s.news(false); err != nil {
-		return "", "", err
-	}
 	uids := s.uids(seqs, nil)
+	var before []state
+	if c.Store.Silent {
+		before = s.states(seqs)
+	}
 	modified, err := s.box.Store(uids, st)
 	if err != nil {
 		return "", "", err
 	}
 	spared := toRanges(modified)
-	ours := toRanges(uids)
-	own := func(m *mailbox.Message) bool { return inRanges(ours, m.UID) && !inRanges(spared, m.UID) }
-	expected := s.expecting(st)
-	hide := func(m *mailbox.Message) bool { return own(m) && (!c.Store.Silent || expected(m)) }
 	changed := s.box.Update(false)
-	if err := s.events(changed, hide); err != nil {
+	ch := s.change(st)
+	own := func(m *mailbox.Message) bool { // what our change alone has made of it
+		i, ok := slices.BinarySearch(uids, m.UID)
+		if !ok || inRanges(spared, m.UID) || !ch.done(m) {
+			return false
+		}
+		return before == nil || ch.of(before[i]) == stateOf(m)
+	}
+	if err := s.events(changed, own); err != nil {
 		return "", "", err
 	}
 	if err := s.tellStored(c, seqs, own, changed); err != nil {
 		return "", "", err
 	}
 	if len(modified) == 0 {
-		return "", "", nil
+		return "", "", s.unstored(c, seqs, ch)
 	}
 	if c.UID {
 		return "MODIFIED " + string(imap.AppendRanges(nil, spared)), "others had changed these", nil
@@ -84,23 +91,70 @@ func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (s
 	return "MODIFIED " + string(imap.AppendRanges(nil, s.numbers(spared))), "others had changed these", nil
 }
 
-// expecting tells whether a message has what the change gives it.
-func (s *session) expecting(st mailbox.Store) func(*mailbox.Message) bool {
-	var kw uint64
+// unstored is the error where messages that were named by number have not taken
+// the change: they are gone, and that could not be told yet (RFC 2180 §4.2).
+func (s *session) unstored(c *imap.Command, seqs []imap.Range, ch change) error {
+	if c.UID {
+		return nil
+	}
+	return s.each(seqs, func(_ int, m *mailbox.Message) error {
+		if !ch.done(m) {
+			return no("EXPUNGEISSUED", "some of the messages are gone")
+		}
+		return nil
+	})
+}
+
+// state is what STORE can change of a message.
+type state struct {
+	flags    mailbox.Flags
+	keywords uint64
+}
+
+func stateOf(m *mailbox.Message) state { return state{m.Flags, m.Keywords} }
+
+// states is those of messages.
+func (s *session) states(seqs []imap.Range) (out []state) {
+	s.each(seqs, func(_ int, m *mailbox.Message) error {
+		out = append(out, stateOf(m))
+		return nil
+	})
+	return out
+}
+
+// change is a Store as it is done to a message.
+type change struct {
+	mailbox.Store
+	bits    uint64 // of its keywords
+	unknown bool   // not all of these are there
+}
+
+// change reads a Store that was done.
+func (s *session) change(st mailbox.Store) change {
+	ch := change{Store: st}
 	for i, name := range s.box.Keywords() {
 		if slices.ContainsFunc(st.Keywords, func(k string) bool { return strings.EqualFold(k, name) }) {
-			kw |= 1 << i
+			ch.bits |= 1 << i
 		}
 	}
-	return func(m *mailbox.Message) bool {
-		switch st.Op {
-		case mailbox.Add:
-			return m.Flags&st.Flags == st.Flags && m.Keywords&kw == kw
-		case mailbox.Remove:
-			return m.Flags&st.Flags == 0 && m.Keywords&kw == 0
-		}
-		return m.Flags == st.Flags && len(st.Keywords) == ones(m.Keywords)
+	ch.unknown = ones(ch.bits) < len(st.Keywords)
+	return ch
+}
+
+// of is what it makes of a state.
+func (ch change) of(was state) state {
+	switch ch.Op {
+	case mailbox.Add:
+		return state{was.flags | ch.Flags, was.keywords | ch.bits}
+	case mailbox.Remove:
+		return state{was.flags &^ ch.Flags, was.keywords &^ ch.bits}
 	}
+	return state{ch.Flags, ch.bits}
+}
+
+// done tells whether a message is as it makes it.
+func (ch change) done(m *mailbox.Message) bool {
+	return ch.of(stateOf(m)) == stateOf(m) && (ch.Op == mailbox.Remove || !ch.unknown)
 }
 
 // tellStored answers a STORE with the flags of its messages, all of them unless
@@ -157,6 +211,9 @@ func (s *session) doFetch(c *imap.Command) (string, string, error) {
 	s.tellKeywords()
 	seen, err := s.fetch(s.fetcher(items), seqs, q)
 	if len(seen) > 0 && !s.readOnly {
+		if err := s.news(false); err != nil {
+			return "", "", err
+		}
 		if _, serr := s.box.Store(seen, mailbox.Store{Op: mailbox.Add, Flags: mailbox.Seen}); serr != nil {
 			s.note(s.name + ": " + serr.Error()) // the client has its message
 		}

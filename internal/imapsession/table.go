@@ -3,6 +3,7 @@
 package imapsession
 
 import (
+	"slices"
 	"strings"
 
 	"quill/internal/imap"
@@ -11,7 +12,7 @@ import (
 
 // Capabilities is what a session offers, for CAPABILITY and the answer to the
 // login.
-const Capabilities = "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE" +
+const Capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE" +
 	" SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES STATUS=SIZE BINARY UTF8=ACCEPT" +
 	" APPENDLIMIT MULTIAPPEND WITHIN CONDSTORE QRESYNC"
 
@@ -52,11 +53,12 @@ func (s *session) doID(*imap.Command) (string, string, error) {
 // doEnable: RFC 9051 §6.3.1, RFC 7162 §3.2.3, RFC 6855 §3.
 func (s *session) doEnable(c *imap.Command) (string, string, error) {
 	var on []string
+	had := s.condstore
 	for _, name := range c.Enable {
 		var flag *bool
 		switch name {
 		case "IMAP4REV2":
-			flag = &s.rev2
+			flag, name = &s.rev2, "IMAP4rev2"
 		case "UTF8=ACCEPT":
 			flag = &s.utf8
 		case "CONDSTORE":
@@ -71,7 +73,9 @@ func (s *session) doEnable(c *imap.Command) (string, string, error) {
 			on = append(on, name)
 		}
 	}
-	s.condstore = s.condstore || s.qresync
+	if s.condstore = had; s.qresync || slices.Contains(on, "CONDSTORE") {
+		s.wantModSeq()
+	}
 	s.r.UTF8, s.w.UTF8 = s.rev2 || s.utf8, s.rev2 || s.utf8
 	s.w.Untagged(strings.TrimRight("ENABLED "+strings.Join(on, " "), " ")).End()
 	return "", "", nil

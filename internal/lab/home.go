@@ -178,7 +178,7 @@ func Reverse(ip string) string {
 
 // makeRules writes rules that let everybody connect and nobody relay.
 func makeRules(dir string) error {
-	for _, name := range []string{"smtp", "pop3"} {
+	for _, name := range []string{"smtp", "pop3", "imap"} {
 		path := filepath.Join(dir, "tcp", name)
 		if err := once(path, ":allow\n", 0o644); err != nil {
 			return err
@@ -279,7 +279,7 @@ func makeScripts(dir string) error {
 }
 
 // Programs is those that a lab needs beside quill.
-var Programs = []string{"tcpserver", "smtpd", "popup", "checkpassword", "pop3d", "tinydns", "tinydns-data", "queued", "qmail-queue", "qmail-send", "qmail-lspawn", "local-delivery", "forward"}
+var Programs = []string{"tcpserver", "smtpd", "popup", "checkpassword", "pop3d", "imapup", "imapd", "tinydns", "tinydns-data", "queued", "qmail-queue", "qmail-send", "qmail-lspawn", "local-delivery", "forward"}
 
 // Prepare makes sure that a folder may become a lab's, and marks it as one: for
 // root, who gives it away before the lab is started in it.

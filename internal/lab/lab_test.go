@@ -218,7 +218,7 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := l.env()
-	if lines := strings.Split(first, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[0], "DNS="+Loopback.Server+":") || !strings.HasPrefix(lines[1], "SMTP=") || !strings.HasPrefix(lines[2], "POP3=") {
+	if lines := strings.Split(first, "\n"); len(lines) != 5 || !strings.HasPrefix(lines[0], "DNS="+Loopback.Server+":") || !strings.HasPrefix(lines[1], "SMTP=") || !strings.HasPrefix(lines[2], "POP3=") || !strings.HasPrefix(lines[3], "IMAP=") {
 		t.Errorf("lab.env would be %q", first)
 	}
 	again := &Lab{Dir: dir, Net: Loopback}

@@ -27,14 +27,15 @@ const readyTime = 20 * time.Second
 type Lab struct {
 	Dir   string
 	Net   Network
-	Addrs map[string]string // DNS, SMTP, POP3: host:port
+	Addrs map[string]string // DNS, SMTP, POP3, IMAP: host:port
 	lock  *os.File
 	group supervise.Group
 }
 
 // services in the order they start, each with the name of its address and its
 // standard port.
-var services = []struct{ name, addr, port string }{{"dns", "DNS", "53"}, {"queued", "", ""}, {"send", "", ""}, {"smtpd", "SMTP", "25"}, {"pop3d", "POP3", "110"}}
+var services = []struct{ name, addr, port string }{{"dns", "DNS", "53"}, {"queued", "", ""}, {"send", "", ""}, {"smtpd", "SMTP", "25"}, {"pop3d", "POP3", "110"},
+	{"imapd", "IMAP", "143"}}
 
 // Start makes or resumes the lab in o.Dir and starts its services. It returns
 // when all of them answer and lab.env tells where.
@@ -98,7 +99,7 @@ func (l *Lab) service(o Options, name, addr string) supervise.Service {
 	if o.Spawned {
 		shape = ""
 	}
-	env := []string{"PATH=" + o.Bin + ":/usr/bin:/bin", "QMAILHOME=" + o.Dir, "QUILLDNS=" + l.Addrs["DNS"], "SHAPE=" + shape, "POPHOST=pop3." + Domain, "HOME=" + o.Dir}
+	env := []string{"PATH=" + o.Bin + ":/usr/bin:/bin", "QMAILHOME=" + o.Dir, "QUILLDNS=" + l.Addrs["DNS"], "SHAPE=" + shape, "POPHOST=pop3." + Domain, "IMAPHOST=imap." + Domain, "HOME=" + o.Dir}
 	if off := os.Getenv(sandbox.Off); off != "" {
 		env = append(env, sandbox.Off+"="+off)
 	}
@@ -262,7 +263,11 @@ func answers(kind, at string) error {
 	if _, err := c.Read(b); err != nil {
 		return err
 	}
-	_, err = c.Write([]byte("QUIT\r\n"))
+	bye := "QUIT\r\n"
+	if kind == "IMAP" {
+		bye = "a LOGOUT\r\n"
+	}
+	_, err = c.Write([]byte(bye))
 	return err
 }
 

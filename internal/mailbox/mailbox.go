@@ -201,7 +201,8 @@ type Mailbox interface {
 	// Store returns when the change is on disk; modified is the UIDs that
 	// Unchanged spared.
 	Store(uids []uint32, st Store) (modified []uint32, err error)
-	// Expunge deletes messages for good.
+	// Expunge deletes messages for good. One from which another session has just
+	// taken Deleted may stay.
 	Expunge(uids []uint32) error
 	// Copy copies messages to another mailbox of the account: all of those that
 	// are there, or none.

@@ -35,6 +35,9 @@ func TestParseStat(t *testing.T) {
 // it has ended.
 func TestChild(t *testing.T) {
 	before := CPU(os.Getpid())
+	if own := Clock([]int{os.Getpid()}); own <= 0 || own > CPU(os.Getpid()) {
+		t.Errorf("Clock = %v; want some, and no more than CPU", own)
+	}
 	cmd := exec.Command("sh", "-c", "read x; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -69,5 +72,16 @@ func TestPss(t *testing.T) {
 	}
 	if _, err := pss("Rss: 1 kB\n"); err == nil {
 		t.Error("pss of a text without one = nil error; want one")
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want []int
+	}{{"1", []int{1}}, {"7,4194304", []int{7, 4194304}}, {"", nil}, {"0", nil}, {"1,", nil}, {"4194305", nil}, {"x", nil}} {
+		if got, err := Parse(c.in); !slices.Equal(got, c.want) || (err == nil) != (c.want != nil) {
+			t.Errorf("Parse(%q) = %v, %v; want %v", c.in, got, err, c.want)
+		}
 	}
 }

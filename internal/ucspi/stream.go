@@ -23,8 +23,10 @@ type Stream struct {
 	rfd, wfd int
 	file     *os.File // non-blocking only; owns rfd
 
-	mu           sync.Mutex // of the deadlines of blocking descriptors
+	mu           sync.Mutex // of what follows, for blocking descriptors
 	rlimit, wlim time.Time
+	wake         int  // an eventfd that ends the wait of a reader; 0: none yet
+	reading      bool // a reader waits, or is about to
 }
 
 // NewStream makes a stream of rfd and wfd. A non-blocking stream has one
@@ -44,15 +46,20 @@ func (s *Stream) Fd() int { return s.rfd }
 // WriteFd is the descriptor that is written.
 func (s *Stream) WriteFd() int { return s.wfd }
 
-// SetReadDeadline bounds the reads to come, also one that waits now in a
-// resident program; a zero time is no bound.
+// SetReadDeadline bounds the reads to come and one that waits now; a zero time is
+// no bound.
 func (s *Stream) SetReadDeadline(t time.Time) error {
 	if s.file != nil {
 		return s.file.SetReadDeadline(t)
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.rlimit = t
-	s.mu.Unlock()
+	if s.reading && s.wake > 0 {
+		if _, err := unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			return os.NewSyscallError("write", err)
+		}
+	}
 	return nil
 }
 
@@ -74,7 +81,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 		return s.file.Read(p)
 	}
 	for {
-		if err := s.wait(s.rfd, unix.POLLIN, &s.rlimit); err != nil {
+		if err := s.waitRead(); err != nil {
 			return 0, err
 		}
 		n, err := unix.Read(s.rfd, p)
@@ -97,7 +104,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	}
 	done := 0
 	for done < len(p) {
-		if err := s.wait(s.wfd, unix.POLLOUT, &s.wlim); err != nil {
+		if err := s.wait([]unix.PollFd{{Fd: int32(s.wfd), Events: unix.POLLOUT}}, &s.wlim); err != nil {
 			return done, err
 		}
 		n, err := s.writeSome(p[done:])
@@ -122,9 +129,31 @@ func (s *Stream) writeSome(p []byte) (int, error) {
 	return n, err
 }
 
-// wait waits until fd is ready or the deadline has passed. Without a deadline it
-// lets the call itself block.
-func (s *Stream) wait(fd int, events int16, limit *time.Time) error {
+// waitRead waits until there is something to read or the deadline, which may
+// change meanwhile, has passed. Where there is no eventfd to have, a change holds
+// for the next wait.
+func (s *Stream) waitRead() error {
+	s.mu.Lock()
+	s.reading = true
+	if s.wake == 0 {
+		var err error
+		if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+			s.wake = -1 // which poll(2) passes over
+		}
+	}
+	p := []unix.PollFd{{Fd: int32(s.rfd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.reading = false
+		s.mu.Unlock()
+	}()
+	return s.wait(p, &s.rlimit)
+}
+
+// wait waits until the first of p is ready or the deadline has passed; the second
+// has it look at the deadline anew.
+func (s *Stream) wait(p []unix.PollFd, limit *time.Time) error {
 	for {
 		s.mu.Lock()
 		at := *limit
@@ -137,13 +166,15 @@ func (s *Stream) wait(fd int, events int16, limit *time.Time) error {
 			}
 			ms = int(left/time.Millisecond) + 1
 		}
-		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
-		n, err := unix.Poll(p, ms)
+		_, err := unix.Poll(p, ms)
 		if err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
-		if n > 0 {
+		if err == nil && p[0].Revents != 0 {
 			return nil
+		}
+		if err == nil && len(p) > 1 && p[1].Revents != 0 {
+			unix.Read(int(p[1].Fd), make([]byte, 8))
 		}
 	}
 }
@@ -153,6 +184,12 @@ func (s *Stream) Close() error {
 	if s.file != nil {
 		return s.file.Close()
 	}
+	s.mu.Lock()
+	if s.wake > 0 {
+		unix.Close(s.wake)
+		s.wake = -1
+	}
+	s.mu.Unlock()
 	err := unix.Close(s.rfd)
 	if s.wfd != s.rfd {
 		if werr := unix.Close(s.wfd); err == nil {

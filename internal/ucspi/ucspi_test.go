@@ -135,3 +135,41 @@ func TestFromSocket(t *testing.T) {
 		t.Error("FromSocket overwrote what the door had said")
 	}
 }
+
+// TestMovedDeadline: a read that waits ends when its deadline is moved into the
+// past; one that is moved on holds, and bytes are read as ever.
+func TestMovedDeadline(t *testing.T) {
+	for _, nonblocking := range []bool{false, true} {
+		s, peer := pair(t, nonblocking)
+		for range 3 {
+			s.SetReadDeadline(time.Now().Add(time.Minute))
+			end := make(chan error)
+			go func() {
+				_, err := s.Read(make([]byte, 16))
+				end <- err
+			}()
+			select {
+			case err := <-end:
+				t.Fatalf("non-blocking %v: read ends by itself: %v", nonblocking, err)
+			case <-time.After(20 * time.Millisecond):
+			}
+			s.SetReadDeadline(time.Now().Add(30 * time.Second))
+			s.SetReadDeadline(time.Unix(1, 0))
+			select {
+			case err := <-end:
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("non-blocking %v: read ends with %v; want ErrDeadlineExceeded", nonblocking, err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("non-blocking %v: the read waits on", nonblocking)
+			}
+		}
+		s.SetReadDeadline(time.Now().Add(20 * time.Second))
+		peer.Write([]byte("x"))
+		if n, err := s.Read(make([]byte, 16)); n != 1 || err != nil {
+			t.Errorf("non-blocking %v: read = %d, %v; want 1", nonblocking, n, err)
+		}
+		peer.Close()
+		s.Close()
+	}
+}

@@ -3,6 +3,7 @@
 package folders
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,24 @@ type Pool struct {
 	deliverer *maildir.Deliverer
 	mu        sync.Mutex
 	open      map[folder]*shared
+	keep      int           // mailboxes that stay open when nobody has them
+	keepFor   time.Duration // and how long
+	idle      []*shared     // these, the one left last at the end
+	timer     *time.Timer
+}
+
+// KeepIdle has up to n mailboxes stay open for a time after the last session has
+// left them: many clients come again and again, and to read a large index costs
+// more than to hold it. Close ends that.
+func (p *Pool) KeepIdle(n int, d time.Duration) { p.keep, p.keepFor = n, d }
+
+// Close closes the mailboxes that nobody has open.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.keep = 0
+	p.mu.Unlock()
+	p.expire(time.Now().Add(p.keepFor))
+	return nil
 }
 
 // folder names a folder whatever its name is now.
@@ -36,7 +55,8 @@ type shared struct {
 	at   folder
 	refs int // under the pool's lock
 	m    *maildir.Maildir
-	root *shared // nil: it is the root
+	root *shared   // nil: it is the root
+	left time.Time // when the last session left it, where refs is 0
 	mu   sync.Mutex
 	x    *index.Index // nil: nobody has needed it yet
 }
@@ -61,37 +81,89 @@ func (p *Pool) take(m *maildir.Maildir, root *shared) (*shared, error) {
 	} else {
 		m.Close()
 	}
-	s.refs++
+	p.use(s)
 	return s, nil
+}
+
+// use counts one more reference to s, under the lock.
+func (p *Pool) use(s *shared) {
+	if i := slices.Index(p.idle, s); i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	s.refs++
 }
 
 // again is one more reference to s.
 func (p *Pool) again(s *shared) *shared {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.refs++
+	p.use(s)
 	return s
 }
 
-// drop gives a reference back; with the last one the mailbox is closed.
+// drop gives a reference back, where s is one; with the last one the mailbox is closed, at once or
+// some time later.
 func (p *Pool) drop(s *shared) {
-	for s != nil {
-		p.mu.Lock()
-		s.refs--
-		last := s.refs == 0
-		if last {
-			delete(p.open, s.at)
+	if s == nil {
+		return
+	}
+	p.mu.Lock()
+	s.refs--
+	last := s.refs == 0
+	if last && p.keep > 0 && s.x != nil {
+		s.left = time.Now()
+		p.idle = append(p.idle, s)
+		if p.timer == nil {
+			p.timer = time.AfterFunc(p.keepFor, func() { p.expire(time.Now()) })
 		}
-		p.mu.Unlock()
-		if !last {
+		last = false
+	}
+	over := len(p.idle) - p.keep
+	p.mu.Unlock()
+	if last {
+		p.shut(s)
+	}
+	if over > 0 {
+		p.expire(time.Time{})
+	}
+}
+
+// expire closes what has been idle for long enough, and what is too many.
+func (p *Pool) expire(now time.Time) {
+	for {
+		p.mu.Lock()
+		if len(p.idle) == 0 || len(p.idle) <= p.keep && now.Sub(p.idle[0].left) < p.keepFor {
+			if p.timer != nil {
+				p.timer.Stop()
+				p.timer = nil
+			}
+			if len(p.idle) > 0 {
+				p.timer = time.AfterFunc(p.keepFor, func() { p.expire(time.Now()) })
+			}
+			p.mu.Unlock()
 			return
 		}
-		if s.x != nil {
-			s.x.Close()
-		}
-		s.m.Close()
-		s = s.root
+		s := p.idle[0]
+		p.idle = p.idle[1:]
+		p.mu.Unlock()
+		p.shut(s)
 	}
+}
+
+// shut closes a mailbox that nobody has, unless somebody has come for it.
+func (p *Pool) shut(s *shared) {
+	p.mu.Lock()
+	if s.refs > 0 || p.open[s.at] != s {
+		p.mu.Unlock()
+		return
+	}
+	delete(p.open, s.at)
+	p.mu.Unlock()
+	if s.x != nil {
+		s.x.Close()
+	}
+	s.m.Close()
+	p.drop(s.root)
 }
 
 // index opens the index, once.

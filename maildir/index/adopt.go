@@ -127,17 +127,13 @@ func (x *Index) emailID(key string) uint64 {
 }
 
 // whose is the UIDs of the messages that are expected, 0 for those that are not
-// there. They are sought from the end, where they mostly are.
+// there.
 func (x *Index) whose(e *expected) []UID {
-	uids, left := make([]UID, len(e.list)), len(e.at)
-	for i := len(x.s.msgs) - 1; i >= 0 && left > 0; i-- {
-		if at, ok := e.at[x.s.msgs[i].Key()]; ok {
-			uids[at] = x.s.msgs[i].UID
-			left--
+	uids := make([]UID, len(e.list))
+	for i := range e.list {
+		if m := x.s.message(e.list[i].key()); m != nil {
+			uids[i] = m.UID
 		}
-	}
-	for i := range e.list { // one that is in the list twice
-		uids[i] = uids[e.at[e.list[i].key()]]
 	}
 	return uids
 }

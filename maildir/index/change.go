@@ -114,19 +114,29 @@ func (x *Index) change(st Store) (c change, err error) {
 // on disk when it returns, and a crash on the way does not give them new UIDs.
 // After an error some may be left.
 func (x *Index) Expunge(uids []UID) error {
-	_, err := x.Take(uids)
+	_, err := x.expunge(uids, 0)
+	return err
+}
+
+// ExpungeDeleted is Expunge of those that have the flag Deleted still: another
+// session may just have taken it away.
+func (x *Index) ExpungeDeleted(uids []UID) error {
+	_, err := x.expunge(uids, Deleted)
 	return err
 }
 
 // Take is Expunge, and says which of the messages were there: of several who take
 // a message at once, one is told so.
-func (x *Index) Take(uids []UID) (there []UID, err error) {
+func (x *Index) Take(uids []UID) (there []UID, err error) { return x.expunge(uids, 0) }
+
+// expunge expunges those that have all of these flags.
+func (x *Index) expunge(uids []UID, must Flags) (there []UID, err error) {
 	want := Ranges(uids)
 	err = x.update(func() error {
 		defer x.sweep()
 		there = nil
 		for i := range x.s.msgs {
-			if contains(want, x.s.msgs[i].UID) {
+			if x.s.msgs[i].Flags&must == must && contains(want, x.s.msgs[i].UID) {
 				there = append(there, x.s.msgs[i].UID)
 			}
 		}

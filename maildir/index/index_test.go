@@ -457,6 +457,26 @@ func TestDeletedUnderView(t *testing.T) {
 	}
 }
 
+// TestExpungeDeleted: who looked and then expunges takes no message from which the
+// flag is gone meanwhile.
+func TestExpungeDeleted(t *testing.T) {
+	m, _ := newBox(t, 3)
+	x, y := open(t, m, Options{}), open(t, m, Options{})
+	if _, err := x.Store([]UID{1, 2}, Store{Op: Add, Flags: Deleted}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := y.Store([]UID{2}, Store{Op: Remove, Flags: Deleted}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.ExpungeDeleted([]UID{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	v := x.View()
+	if _, ok := v.Seq(2); v.Len() != 2 || !ok {
+		t.Errorf("%d messages are left, UID 2 among them: %v; want 2, true", v.Len(), ok)
+	}
+}
+
 func TestBusy(t *testing.T) {
 	m, _ := newBox(t, 1)
 	x, y := open(t, m, Options{}), open(t, m, Options{Wait: 20 * time.Millisecond})

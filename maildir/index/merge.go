@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,6 @@ const (
 	skew      = 2 * time.Second       // a file server's clock may be ahead by
 	scanTries = 4                     // scans before a file that is missing in each counts as gone
 	flushMax  = 1000                  // files renamed in one go
-	fewNames  = 8                     // so many names are compared faster than looked up
 )
 
 // errFull says that UIDs are used up.
@@ -138,7 +136,12 @@ func (x *Index) merge() error {
 	}
 	x.task.merged = true
 	quiet := settled(before.fresh, now) && settled(before.cur, now)
-	if err := x.absorb(seen, full, quiet); err != nil {
+	if full {
+		err = x.absorb(seen, quiet)
+	} else {
+		err = x.absorbNew(seen)
+	}
+	if err != nil {
 		return err
 	}
 	if !settled(before.fresh, now) {
@@ -161,48 +164,51 @@ func (x *Index) merge() error {
 // moved tells whether the files in new/ alone do not explain the state: one that
 // was there is gone, or one is back that was in cur/.
 func (x *Index) moved(seen map[string]string) bool {
-	few := make([]string, 0, len(seen))
+	known := 0
 	for key := range seen {
-		few = append(few, key)
-	}
-	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
-		if !m.New && len(few) <= fewNames {
-			if slices.ContainsFunc(few, m.is) {
+		if m := x.s.message(key); m != nil {
+			if !m.New {
 				return true
 			}
-		} else if _, ok := seen[m.Key()]; ok != m.New {
-			return true
+			known++
 		}
 	}
-	return false
+	return known != x.s.byKey().fresh
 }
 
-// is tells whether m has this key.
-func (m *Message) is(key string) bool {
-	rest, ok := strings.CutPrefix(m.Name, key)
-	return ok && (rest == "" || rest[0] == ':')
+// absorbNew puts records for what is in new/, where nothing has moved.
+func (x *Index) absorbNew(seen files) error {
+	for key, info := range seen.fresh {
+		m := x.s.message(key)
+		if m == nil {
+			continue
+		}
+		delete(seen.fresh, key)
+		for _, r := range renamed(m, key, place{info, true}) {
+			if err := x.put(r); err != nil {
+				return err
+			}
+		}
+	}
+	return x.adopt(seen)
 }
 
 // absorb puts records for what the scan has found. A file that is missing from a
 // scan may have been renamed while the folder was read, so unless that was quiet
 // it must be missing from several.
-func (x *Index) absorb(seen files, full, quiet bool) error {
+func (x *Index) absorb(seen files, quiet bool) error {
 	var puts []record
 	missing := make(map[string]UID)
 	left := len(seen.fresh) + len(seen.cur)
 	for i := range x.s.msgs {
 		m := &x.s.msgs[i]
-		if !full && !m.New {
-			continue // moved has seen to it
-		}
 		key := m.Key()
 		at, n := seen.find(key)
 		left -= n
 		switch {
 		case n > 0:
 			puts = append(puts, renamed(m, key, at)...)
-		case full:
+		default:
 			missing[key] = m.UID
 		}
 	}

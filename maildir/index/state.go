@@ -23,6 +23,7 @@ type state struct {
 	modseq   uint64 // HIGHESTMODSEQ
 	box      [16]byte
 	msgs     []Message // by UID
+	keys     *keys     // of msgs; nil: not yet needed
 	shared   bool      // a View has msgs too: copy before a change
 	keywords []string
 	expunged []vanished // by modseq
@@ -54,7 +55,11 @@ func (s *state) apply(r *record) error {
 			m.ModSeq = r.modseq
 		})
 	case kindName, kindDate, kindEmail:
-		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) { r.set(m) })
+		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) {
+			s.keys.remove(m)
+			r.set(m)
+			s.keys.add(m)
+		})
 	case kindCache:
 		s.place(r.places)
 	case kindIntent:
@@ -87,6 +92,7 @@ func (s *state) add(r *record) error {
 	}
 	s.own()
 	s.msgs = append(s.msgs, r.msg)
+	s.keys.add(&r.msg)
 	s.next = r.msg.UID + 1
 	return nil
 }
@@ -140,6 +146,7 @@ func (s *state) place(places []placed) {
 
 func (s *state) expunge(uids []Range, modseq uint64) {
 	s.own()
+	s.each(uids, s.keys.remove)
 	s.msgs = slices.DeleteFunc(s.msgs, func(m Message) bool { return contains(uids, m.UID) })
 	for _, r := range uids {
 		s.expunged = append(s.expunged, vanished{r, modseq})

@@ -57,20 +57,18 @@ func (x *Index) later() bool {
 func (x *Index) background() {
 	defer x.work.Done()
 	var t task
-	for try := 1; try <= surveyTries && !t.merged && !x.ending(); try++ {
-		s, err := x.survey()
-		if err != nil {
-			break
-		}
-		t = task{survey: s, force: try == surveyTries}
-		if x.updateFor(&t, func() error { return nil }) != nil {
-			break
+	var err error
+	for try := 1; try <= surveyTries && !t.merged && err == nil && !x.ending(); try++ {
+		var s *survey
+		if s, err = x.survey(); err == nil {
+			t = task{survey: s, force: try == surveyTries}
+			err = x.updateFor(&t, func() error { return nil })
 		}
 	}
 	x.mu.Lock()
 	x.surveying = false
 	x.mu.Unlock()
-	if x.opt.News != nil {
+	if t.merged && err == nil && x.opt.News != nil { // else the next Sync begins again
 		x.opt.News()
 	}
 }
