@@ -33,9 +33,8 @@ func imapHome(t *testing.T) string {
 	return privilegetest.Reachable(t, home)
 }
 
-// spawnIMAPD starts imapd for a home, or what wraps it, on one end of a
-// socketpair.
-func spawnIMAPD(home string, wrap ...string) (net.Conn, *exec.Cmd, error) {
+// spawnIMAPD starts imapd for a home on one end of a socketpair; start is how.
+func spawnIMAPD(home string, start func(*exec.Cmd) error) (net.Conn, *exec.Cmd, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
@@ -43,13 +42,11 @@ func spawnIMAPD(home string, wrap ...string) (net.Conn, *exec.Cmd, error) {
 	ours, theirs := os.NewFile(uintptr(pair[0]), "client"), os.NewFile(uintptr(pair[1]), "server")
 	defer ours.Close()
 	defer theirs.Close()
-	argv := append(wrap, program("imapd"), "Maildir")
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.Command(program("imapd"), "Maildir")
 	cmd.Env = append(os.Environ(), "HOME="+home, "USER=sendmemail", "QMAILHOME="+home)
 	cmd.Stdin, cmd.Stdout = theirs, theirs
-	cmd.Stderr = new(safeBuffer)
 	privilegetest.Plain(cmd)
-	if err := cmd.Start(); err != nil {
+	if err := start(cmd); err != nil {
 		return nil, nil, err
 	}
 	conn, err := net.FileConn(ours)
@@ -61,27 +58,36 @@ type imapTalk struct {
 	net.Conn
 	cmd  *exec.Cmd
 	in   chan string // responses, closed at the end of the connection
+	log  *safeBuffer
 	tag  int
-	err  error
 	seen []string // the last lines of both sides, for a report
 }
 
 // talkIMAP starts an imapd and reads its greeting.
-func talkIMAP(home string, wrap ...string) (*imapTalk, error) {
-	conn, cmd, err := spawnIMAPD(home, wrap...)
+func talkIMAP(home string) (*imapTalk, error) {
+	log := new(safeBuffer)
+	conn, cmd, err := spawnIMAPD(home, func(cmd *exec.Cmd) error {
+		cmd.Stderr = log
+		return cmd.Start()
+	})
 	if err != nil {
 		return nil, err
 	}
-	c := &imapTalk{Conn: conn, cmd: cmd, in: make(chan string, 1000)}
-	go c.listen()
+	c := hearIMAP(conn)
+	c.cmd, c.log = cmd, log
 	if hello := <-c.in; !strings.HasPrefix(hello, "* PREAUTH ") {
 		c.leave()
-		return nil, fmt.Errorf("imapd says %q; want PREAUTH; its log: %s", hello, c.log())
+		return nil, fmt.Errorf("imapd says %q; want PREAUTH; its log: %s", hello, log)
 	}
 	return c, nil
 }
 
-func (c *imapTalk) log() string { return c.cmd.Stderr.(*safeBuffer).String() }
+// hearIMAP begins to read what an imapd says.
+func hearIMAP(conn net.Conn) *imapTalk {
+	c := &imapTalk{Conn: conn, in: make(chan string, 1000)}
+	go c.listen()
+	return c
+}
 
 // listen reads responses with their literals.
 func (c *imapTalk) listen() {

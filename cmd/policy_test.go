@@ -75,6 +75,7 @@ var only = map[string][]string{
 // testDoors is the same for what only tests may import.
 var testDoors = map[string][]string{
 	"github.com/rogpeppe/go-internal/testscript": {"quill/cmd"}, // stories of programs in a shell (testdata/*.txtar)
+	"github.com/emersion/go-imap/v2":             {"quill/cmd"}, // a second reader of what imapd says
 	"github.com/miekg/dns": {"quill/internal/dnsanswer", "quill/internal/dnsclient", "quill/internal/dnsdata", "quill/internal/resolve", "quill/internal/dnsrbl", "quill/internal/dnstransfer", "quill/internal/dnswall", "quill/cmd/axfr-get",
 		"quill/cmd/axfrdns", "quill/cmd/tinydns", "quill/cmd/tinydns-notify"}, // a second reader of what we write
 }

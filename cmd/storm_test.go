@@ -241,7 +241,7 @@ func TestStorm(t *testing.T) {
 		w.calm(t, crew[:])
 	}
 	for _, s := range crew {
-		if log := s.c.log(); log != "" {
+		if log := s.c.log.String(); log != "" {
 			t.Errorf("log of %s's imapd: %s", s.name, log)
 		}
 	}

@@ -361,7 +361,7 @@ func (s *sailor) search() error {
 			want = append(want, m.uid)
 		}
 	}
-	if slices.Contains(want, 0) {
+	if slices.ContainsFunc(s.box, func(m shown) bool { return m.modSeq == 0 }) {
 		return nil // one that was gone before it could be asked for
 	}
 	s.found = nil
