@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -39,7 +40,7 @@ func main() {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
-	p.pool.KeepIdle(keepOpen, time.Minute)
+	p.pool.KeepIdle(keepOpen, time.Minute, debug.FreeOSMemory)
 	code := chain.Serve(os.Args, p.session)
 	p.pool.Close()
 	os.Exit(code)

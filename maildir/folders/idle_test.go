@@ -11,7 +11,8 @@ import (
 // too many, not too long, and not after Close.
 func TestKeepIdle(t *testing.T) {
 	p := NewPool("h")
-	p.KeepIdle(2, time.Hour)
+	closed := 0
+	p.KeepIdle(2, time.Hour, func() { closed++ })
 	_, root := newAccount(t)
 	a := openAccount(t, root, p)
 	for _, name := range []string{"A", "B", "C"} {
@@ -49,5 +50,8 @@ func TestKeepIdle(t *testing.T) {
 	visit("A")
 	if len(p.idle) != 0 {
 		t.Error("after Close a mailbox stays open")
+	}
+	if closed != 2 {
+		t.Errorf("told %d times that mailboxes were closed; want 2: too long, Close", closed)
 	}
 }

@@ -22,14 +22,18 @@ type Pool struct {
 	open      map[folder]*shared
 	keep      int           // mailboxes that stay open when nobody has them
 	keepFor   time.Duration // and how long
-	idle      []*shared     // these, the one left last at the end
+	closed    func()
+	idle      []*shared // these, the one left last at the end
 	timer     *time.Timer
 }
 
 // KeepIdle has up to n mailboxes stay open for a time after the last session has
 // left them: many clients come again and again, and to read a large index costs
-// more than to hold it. Close ends that.
-func (p *Pool) KeepIdle(n int, d time.Duration) { p.keep, p.keepFor = n, d }
+// more than to hold it. closed is called after some were closed because of their
+// time. Close ends that.
+func (p *Pool) KeepIdle(n int, d time.Duration, closed func()) {
+	p.keep, p.keepFor, p.closed = n, d, closed
+}
 
 // Close closes the mailboxes that nobody has open.
 func (p *Pool) Close() error {
@@ -130,7 +134,7 @@ func (p *Pool) drop(s *shared) {
 
 // expire closes what has been idle for long enough, and what is too many.
 func (p *Pool) expire(now time.Time) {
-	for {
+	for n := 0; ; n++ {
 		p.mu.Lock()
 		if len(p.idle) == 0 || len(p.idle) <= p.keep && now.Sub(p.idle[0].left) < p.keepFor {
 			if p.timer != nil {
@@ -141,6 +145,9 @@ func (p *Pool) expire(now time.Time) {
 				p.timer = time.AfterFunc(p.keepFor, func() { p.expire(time.Now()) })
 			}
 			p.mu.Unlock()
+			if n > 0 && !now.IsZero() {
+				p.closed()
+			}
 			return
 		}
 		s := p.idle[0]

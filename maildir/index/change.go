@@ -59,11 +59,8 @@ func (x *Index) store(uids []UID, st Store) (modified []UID, err error) {
 		return nil, err
 	}
 	var todo []UID
-	want := Ranges(uids)
-	for i := range x.s.msgs {
-		m := x.s.msgs[i]
+	for m := range x.s.those(Ranges(uids)) {
 		switch {
-		case !contains(want, m.UID):
 		case st.Unchanged != nil && m.ModSeq > *st.Unchanged:
 			modified = append(modified, m.UID)
 		case m.Flags&^c.off|c.on != m.Flags || m.Keywords&^c.kwOff|c.kwOn != m.Keywords:
@@ -135,9 +132,9 @@ func (x *Index) expunge(uids []UID, must Flags) (there []UID, err error) {
 	err = x.update(func() error {
 		defer x.sweep()
 		there = nil
-		for i := range x.s.msgs {
-			if x.s.msgs[i].Flags&must == must && contains(want, x.s.msgs[i].UID) {
-				there = append(there, x.s.msgs[i].UID)
+		for m := range x.s.those(want) {
+			if m.Flags&must == must {
+				there = append(there, m.UID)
 			}
 		}
 		for part := range slices.Chunk(Ranges(there), rangesMax) {

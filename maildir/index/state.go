@@ -4,6 +4,7 @@ package index
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -125,7 +126,20 @@ func search(msgs []*Message, uid UID) int {
 	return i
 }
 
-// each calls f for the messages in the ranges.
+// those is the messages in the ranges.
+func (s *state) those(uids []Range) iter.Seq[*Message] {
+	return func(yield func(*Message) bool) {
+		for _, r := range uids {
+			for i := s.at(r.Lo); i < len(s.msgs) && s.msgs[i].UID <= r.Hi; i++ {
+				if !yield(s.msgs[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// each calls f for the messages in the ranges, to change them.
 func (s *state) each(uids []Range, f func(*Message)) {
 	s.own()
 	for _, r := range uids {
