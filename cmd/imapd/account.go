@@ -15,6 +15,7 @@ import (
 	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/imap"
+	"quill/internal/imapsession"
 	"quill/internal/inotify"
 	"quill/internal/mailbox"
 	"quill/internal/qmaillog"
@@ -31,6 +32,7 @@ type post struct {
 	limit   int64  // bytes of a message that is appended
 	watcher *inotify.Watcher
 	pool    *folders.Pool
+	ending  imapsession.Ending
 }
 
 // messageLimit is that of smtpd(8), control/databytes, where it may be read.

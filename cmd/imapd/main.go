@@ -41,7 +41,7 @@ func main() {
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
 	p.pool.KeepIdle(keepOpen, time.Minute, debug.FreeOSMemory)
-	code := chain.Serve(os.Args, p.session)
+	code := chain.ServeUntil(os.Args, p.session, p.ending.Begin)
 	p.pool.Close()
 	os.Exit(code)
 }
@@ -78,7 +78,7 @@ func (p *post) session(s *chain.Session) int {
 		return refuse(s, tag, "this user has no $HOME/Maildir")
 	}
 	defer a.close()
-	o := imapsession.Options{Tag: tag, User: user, Account: a, Note: func(event string) { logf("%s: %s", user, event) }}
+	o := imapsession.Options{Tag: tag, User: user, Account: a, Ending: &p.ending, Note: func(event string) { logf("%s: %s", user, event) }}
 	if err := imapsession.Serve(s.Stream, s.Ahead, o); err != nil && s.Resident() {
 		s.Note(err.Error())
 	}

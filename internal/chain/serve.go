@@ -38,13 +38,23 @@ type Session struct {
 //
 // A session that panics ends alone, with 111; its trace goes to descriptor 2.
 func Serve(argv []string, run func(*Session) int) int {
-	return ServeAfter(argv, func() error { return nil }, run)
+	return serve(argv, func() error { return nil }, func() {}, run)
+}
+
+// ServeUntil is Serve of a program whose sessions may last for hours: ending is
+// called before it waits for those that run, to bid them end.
+func ServeUntil(argv []string, run func(*Session) int, ending func()) int {
+	return serve(argv, func() error { return nil }, ending, run)
 }
 
 // ServeAfter is Serve of a program that has to get ready, as by giving up root,
 // after its hello, which the program before waits for, and before it reads the
 // first byte. When it cannot, nothing is read and the code is 111.
 func ServeAfter(argv []string, ready func() error, run func(*Session) int) int {
+	return serve(argv, ready, func() {}, run)
+}
+
+func serve(argv []string, ready func() error, ending func(), run func(*Session) int) int {
 	l, resident := FromEnv()
 	if resident {
 		if err := l.Hello(argv); err != nil {
@@ -60,6 +70,7 @@ func ServeAfter(argv []string, ready func() error, run func(*Session) int) int {
 	}
 	c := &crew{argv: argv, link: l, run: run, env: ucspi.Process(), packets: make(chan *Packet)}
 	defer c.wait()
+	defer ending()
 	for {
 		b, fds, err := l.Recv()
 		if errors.Is(err, io.EOF) {

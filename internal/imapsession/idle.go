@@ -5,7 +5,7 @@ package imapsession
 import (
 	"errors"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"quill/internal/imap"
@@ -16,7 +16,8 @@ var past = time.Unix(1, 0)
 
 // doIdle: RFC 2177. Until the client says DONE, changes are told as they come.
 func (s *session) doIdle(*imap.Command) (string, string, error) {
-	var news atomic.Bool
+	w := &waker{s: s, on: true}
+	defer w.off()
 	s.rest()
 	poll := s.times.alive
 	if s.box != nil {
@@ -25,10 +26,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 				s.note(s.name + ": " + err.Error())
 			}
 		}
-		stop, err := s.box.Watch(func() {
-			news.Store(true)
-			s.conn.SetReadDeadline(past)
-		})
+		stop, err := s.box.Watch(w.wake)
 		if err != nil {
 			poll = s.times.poll
 		} else {
@@ -37,7 +35,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 	}
 	s.w.Continue("idling")
 	s.in.fixed = true
-	err := s.idle(&news, poll)
+	err := s.idle(w, poll)
 	s.in.fixed = false
 	if err != nil {
 		return "", "", err
@@ -53,7 +51,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 }
 
 // idle tells news until the client says something.
-func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
+func (s *session) idle(w *waker, poll time.Duration) error {
 	end, alive := time.Now().Add(s.times.idle), time.Now().Add(s.times.alive)
 	for {
 		if s.box != nil {
@@ -68,9 +66,8 @@ func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
 		if alive.Before(next) {
 			next = alive
 		}
-		s.conn.SetReadDeadline(next)
-		if news.Swap(false) {
-			continue // it came before the deadline was set
+		if !w.sleep(next) {
+			continue // something came meanwhile
 		}
 		err := s.r.Wait()
 		now := time.Now()
@@ -79,15 +76,51 @@ func (s *session) idle(news *atomic.Bool, poll time.Duration) error {
 			return nil
 		case !isTimeout(err):
 			return connError{err}
-		case now.After(end):
-			s.w.Status("", "BYE", "", "idle for too long")
+		case now.After(end), s.Ending.begun():
+			s.w.Status("", "BYE", "", s.byeText("idle for too long"))
 			return connError{errIdle}
 		case !now.Before(alive):
 			s.w.Status("", "OK", "", "still here")
 			alive = now.Add(s.times.alive)
 		}
-		news.Store(false)
 	}
 }
 
-var errIdle = errors.New("client was idle for too long")
+// waker ends the waiting of an IDLE when there may be news.
+type waker struct {
+	s    *session
+	mu   sync.Mutex
+	on   bool // the session is in IDLE: its deadline is the waker's
+	news bool
+}
+
+// wake is called from any goroutine, perhaps a little late.
+func (w *waker) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.news = true; w.on {
+		w.s.conn.SetReadDeadline(past)
+	}
+}
+
+// sleep sets the deadline of the next waiting; false says that there are news
+// already.
+func (w *waker) sleep(until time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.news {
+		w.news = false
+		return false
+	}
+	w.s.deadline(until)
+	return true
+}
+
+// off ends it.
+func (w *waker) off() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on = false
+}
+
+var errIdle = errors.New("session ended in IDLE: for too long, or all end")

@@ -44,6 +44,7 @@ type Options struct {
 	User    string // who it is, for the answer
 	Account mailbox.Account
 	Note    func(event string) // for the log; nil: nowhere
+	Ending  *Ending            // of the process; nil: none is foreseen
 
 	times *times // nil: as the constants say
 }
@@ -56,6 +57,8 @@ type times struct{ idle, reply, body, alive, poll, quiet time.Duration }
 func Serve(conn Conn, ahead []byte, o Options) error {
 	s := newSession(conn, ahead, o)
 	defer s.leave()
+	o.Ending.add(conn)
+	defer o.Ending.remove(conn)
 	s.greet()
 	for !s.end {
 		if err := s.command(); err != nil {
@@ -143,14 +146,14 @@ func (in *input) Read(b []byte) (int, error) {
 		wait = in.s.times.idle
 	}
 	if quiet := in.s.times.quiet; quiet < wait {
-		in.s.conn.SetReadDeadline(time.Now().Add(quiet))
-		if n, err := in.s.conn.Read(b); n > 0 || !isTimeout(err) {
+		in.s.deadline(time.Now().Add(quiet))
+		if n, err := in.s.conn.Read(b); n > 0 || !isTimeout(err) || in.s.Ending.begun() {
 			return n, err
 		}
 		in.s.rest()
 		wait -= quiet
 	}
-	in.s.conn.SetReadDeadline(time.Now().Add(wait))
+	in.s.deadline(time.Now().Add(wait))
 	return in.s.conn.Read(b)
 }
 
@@ -188,7 +191,7 @@ func (s *session) command() error {
 	case errors.As(err, &e):
 		return s.refused(e)
 	case isTimeout(err):
-		s.w.Status("", "BYE", "", "no command for too long")
+		s.w.Status("", "BYE", "", s.byeText("no command for too long"))
 		return err
 	case err != nil:
 		return err
