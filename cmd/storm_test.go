@@ -33,6 +33,7 @@ type storm struct {
 	home string
 	k    *known
 	made atomic.Int64
+	stay atomic.Int64 // copies of messages that nobody deletes
 	end  atomic.Bool
 	mu   sync.Mutex
 	errs []string

@@ -298,6 +298,9 @@ func (s *sailor) copy() error {
 		if n == 0 || s.class(n) == "K" || s.class(n) == "" || s.w.crowded(to) {
 			continue
 		}
+		if s.class(n) == "C" && s.w.stay.Add(1) > 40 {
+			continue // or in the end there is room for nothing else
+		}
 		var before uint32
 		s.k.with(func() { before = s.k.maxUID[to] })
 		answer, ok, err := s.do("COPY %d %s", n, to)
