@@ -225,6 +225,13 @@ func TestPorts(t *testing.T) {
 	if err := again.ports(); err != nil || again.env() != first {
 		t.Errorf("resumed: %q, %v; want %q", again.env(), err, first)
 	}
+	before, _, _ := strings.Cut(first, "IMAP=") // a lab that was made when there was no IMAP
+	if err := os.WriteFile(filepath.Join(dir, "ports"), []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.ports(); err != nil || !strings.HasPrefix(again.env(), before+"IMAP="+Loopback.Server+":") {
+		t.Errorf("resumed without a port for IMAP: %q, %v; want %q and one for IMAP", again.env(), err, before)
+	}
 	taken, err := net.Listen("tcp", l.Addrs["SMTP"])
 	if err != nil {
 		t.Fatal(err)

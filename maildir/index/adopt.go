@@ -80,7 +80,7 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 		msgs = make([]Message, len(uids))
 		for i, uid := range uids {
 			if uid != 0 {
-				msgs[i] = x.s.msgs[x.s.at(uid)]
+				msgs[i] = *x.s.msgs[x.s.at(uid)]
 			}
 		}
 		return nil
@@ -147,7 +147,7 @@ func (x *Index) dress(list []Adoption, uids []UID) error {
 		if uids[i] == 0 {
 			continue
 		}
-		m := &x.s.msgs[x.s.at(uids[i])]
+		m := x.s.msgs[x.s.at(uids[i])]
 		if a.EmailID != 0 && a.EmailID != m.EmailID {
 			if err := x.put(record{kind: kindEmail, msg: Message{UID: m.UID, EmailID: a.EmailID}}); err != nil {
 				return err
@@ -188,7 +188,7 @@ func (x *Index) look() error {
 // date sets a message's INTERNALDATE, and its file's time, so that an index made
 // anew has it too.
 func (x *Index) date(uid UID, t time.Time) error {
-	m := &x.s.msgs[x.s.at(uid)]
+	m := x.s.msgs[x.s.at(uid)]
 	ts := unix.NsecToTimespec(t.UnixNano())
 	err := unix.UtimesNanoAt(x.m.Dir(m.New), m.Name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil && err != unix.ENOENT {

@@ -276,7 +276,7 @@ func (x *Index) copyCache(f *os.File) (places []placed, err error) {
 		return err
 	}
 	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
+		m := x.s.msgs[i]
 		if m.Cache == 0 {
 			continue
 		}

@@ -61,7 +61,7 @@ func (x *Index) store(uids []UID, st Store) (modified []UID, err error) {
 	var todo []UID
 	want := Ranges(uids)
 	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
+		m := x.s.msgs[i]
 		switch {
 		case !contains(want, m.UID):
 		case st.Unchanged != nil && m.ModSeq > *st.Unchanged:
@@ -175,7 +175,7 @@ func (x *Index) finish() error {
 	lost := make(map[string]UID)
 	for _, r := range x.s.intents {
 		for i := x.s.at(r.Lo); i < len(x.s.msgs) && x.s.msgs[i].UID <= r.Hi; i++ {
-			m := &x.s.msgs[i]
+			m := x.s.msgs[i]
 			err := files.remove(m.UID, m.Name, m.New)
 			switch {
 			case err == nil:

@@ -87,7 +87,7 @@ func (s *state) letters() (names []string, of func(*Message) uint32, lost []stri
 	var used [KeywordsMax]int
 	passed := 0
 	for i := range s.msgs {
-		m := &s.msgs[i]
+		m := s.msgs[i]
 		passed += bits.OnesCount16(uint16(m.Flags & Passed))
 		for set := m.Keywords; set != 0; set &= set - 1 {
 			used[bits.TrailingZeros64(set)]++
@@ -149,8 +149,8 @@ func (x *Index) spell(of func(*Message) uint32) error {
 	touched := false
 	for i := range x.s.msgs {
 		m := x.s.msgs[i]
-		set := of(&m)
-		to := letterName(&m, set)
+		set := of(m)
+		to := letterName(m, set)
 		if to == m.Name || m.New && m.Flags == 0 && set == 0 && nameFlags(m.Name) == 0 && nameLetters(m.Name) == 0 {
 			continue
 		}
@@ -194,7 +194,7 @@ func (x *Index) uidlist() ([]byte, error) {
 	w := bufio.NewWriter(&b)
 	fmt.Fprintf(w, "3 V%d N%d G%s\n", x.s.valid, x.s.next, hex.EncodeToString(x.s.box[:]))
 	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
+		m := x.s.msgs[i]
 		key := m.Key()
 		fmt.Fprintf(w, "%d", m.UID)
 		if !strings.Contains(key, ",S=") {

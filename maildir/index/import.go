@@ -191,7 +191,7 @@ func (x *Index) fill(s *state, l *list, seen files) error {
 	saved := uint32(time.Now().Unix())
 	add := func(uid UID, f maildir.Message) {
 		hash := sha256.Sum256([]byte(f.Key()))
-		s.msgs = append(s.msgs, Message{UID: uid, Flags: nameFlags(f.Name), New: f.New, Size: f.Size, Wire: f.Wire, Date: f.MTime.UnixNano(),
+		s.msgs = append(s.msgs, &Message{UID: uid, Flags: nameFlags(f.Name), New: f.New, Size: f.Size, Wire: f.Wire, Date: f.MTime.UnixNano(),
 			Saved: saved, EmailID: binary.LittleEndian.Uint64(hash[:]), Name: f.Name, ModSeq: s.modseq})
 	}
 	for _, fresh := range []bool{true, false} {
@@ -216,7 +216,7 @@ func (x *Index) fill(s *state, l *list, seen files) error {
 			}
 		}
 	}
-	slices.SortFunc(s.msgs, func(a, b Message) int { return int(int64(a.UID) - int64(b.UID)) })
+	slices.SortFunc(s.msgs, func(a, b *Message) int { return int(int64(a.UID) - int64(b.UID)) })
 	slices.SortFunc(rest, maildir.ByTime)
 	for _, f := range rest {
 		add(s.next, f)
@@ -252,7 +252,7 @@ func (x *Index) foreignKeywords(s *state, has func(key string) bool) error {
 			return err
 		}
 		for i := range s.msgs {
-			m := &s.msgs[i]
+			m := s.msgs[i]
 			for set, n := nameLetters(m.Name), 0; set != 0; set, n = set>>1, n+1 {
 				if set&1 != 0 {
 					s.mark(m, names[n])
@@ -266,7 +266,7 @@ func (x *Index) foreignKeywords(s *state, has func(key string) bool) error {
 	}
 	for i := range s.msgs {
 		for _, name := range words[s.msgs[i].Key()] {
-			s.mark(&s.msgs[i], name)
+			s.mark(s.msgs[i], name)
 		}
 	}
 	return nil

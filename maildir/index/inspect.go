@@ -180,7 +180,7 @@ func (c *checker) run() error {
 		return err
 	}
 	for i := range c.s.msgs {
-		m := &c.s.msgs[i]
+		m := c.s.msgs[i]
 		at, ok := seen.take(m.Key())
 		switch name := m.Key() + at.info; {
 		case !ok:

@@ -13,7 +13,7 @@ func (s *state) byKey() *keys {
 	if s.keys == nil {
 		s.keys = &keys{uid: make(map[string]UID, len(s.msgs))}
 		for i := range s.msgs {
-			s.keys.add(&s.msgs[i])
+			s.keys.add(s.msgs[i])
 		}
 	}
 	return s.keys
@@ -36,11 +36,35 @@ func (k *keys) remove(m *Message) {
 	k.fresh -= int(bit(m.New))
 }
 
+// keysFew is how many keys are looked for by reading all messages, which costs less
+// than to make the keys.
+const keysFew = 256
+
+// known is the messages with these keys, and how many of all are in new/.
+func (s *state) known(keys map[string]string) (found map[string]*Message, fresh int) {
+	found = make(map[string]*Message, len(keys))
+	if s.keys != nil || len(keys) > keysFew {
+		for key := range keys {
+			if m := s.message(key); m != nil {
+				found[key] = m
+			}
+		}
+		return found, s.byKey().fresh
+	}
+	for _, m := range s.msgs {
+		fresh += int(bit(m.New))
+		if _, ok := keys[m.Key()]; ok {
+			found[m.Key()] = m // of two with one key the later, as byKey has it
+		}
+	}
+	return found, fresh
+}
+
 // message is the one with this key, or nil.
 func (s *state) message(key string) *Message {
 	uid, ok := s.byKey().uid[key]
 	if i := s.at(uid); ok && i < len(s.msgs) && s.msgs[i].UID == uid {
-		return &s.msgs[i]
+		return s.msgs[i]
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (f *files) take(key string) (at place, ok bool) {
 }
 
 // without is f without the messages' files.
-func (f files) without(msgs []Message) files {
+func (f files) without(msgs []*Message) files {
 	for i := range msgs {
 		f.take(msgs[i].Key())
 	}
@@ -119,11 +119,12 @@ func (x *Index) merge() error {
 	}
 	full := due || before.cur != was.cur
 	var seen files
+	var known map[string]*Message // of those in new/
 	if !full {
 		if seen, err = x.scan(false); err != nil {
 			return err
 		}
-		full = x.moved(seen.fresh)
+		known, full = x.settledNew(seen.fresh)
 	}
 	if full {
 		if s := x.task.survey; s.valid(before) {
@@ -139,7 +140,7 @@ func (x *Index) merge() error {
 	if full {
 		err = x.absorb(seen, quiet)
 	} else {
-		err = x.absorbNew(seen)
+		err = x.absorbNew(seen, known)
 	}
 	if err != nil {
 		return err
@@ -161,28 +162,21 @@ func (x *Index) merge() error {
 	return err
 }
 
-// moved tells whether the files in new/ alone do not explain the state: one that
-// was there is gone, or one is back that was in cur/.
-func (x *Index) moved(seen map[string]string) bool {
-	known := 0
-	for key := range seen {
-		if m := x.s.message(key); m != nil {
-			if !m.New {
-				return true
-			}
-			known++
-		}
+// settledNew is the messages that are in new/ as they were. moved tells that the
+// files there do not explain the state: one that was there is gone, or one is back
+// that was in cur/.
+func (x *Index) settledNew(seen map[string]string) (known map[string]*Message, moved bool) {
+	known, fresh := x.s.known(seen)
+	for _, m := range known {
+		moved = moved || !m.New
 	}
-	return known != x.s.byKey().fresh
+	return known, moved || len(known) != fresh
 }
 
 // absorbNew puts records for what is in new/, where nothing has moved.
-func (x *Index) absorbNew(seen files) error {
-	for key, info := range seen.fresh {
-		m := x.s.message(key)
-		if m == nil {
-			continue
-		}
+func (x *Index) absorbNew(seen files, known map[string]*Message) error {
+	for key, m := range known {
+		info := seen.fresh[key]
 		delete(seen.fresh, key)
 		for _, r := range renamed(m, key, place{info, true}) {
 			if err := x.put(r); err != nil {
@@ -201,7 +195,7 @@ func (x *Index) absorb(seen files, quiet bool) error {
 	missing := make(map[string]UID)
 	left := len(seen.fresh) + len(seen.cur)
 	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
+		m := x.s.msgs[i]
 		key := m.Key()
 		at, n := seen.find(key)
 		left -= n
@@ -219,7 +213,7 @@ func (x *Index) absorb(seen files, quiet bool) error {
 		}
 		for key, uid := range missing {
 			if at, ok := again.take(key); ok {
-				puts = append(puts, renamed(&x.s.msgs[x.s.at(uid)], key, at)...)
+				puts = append(puts, renamed(x.s.msgs[x.s.at(uid)], key, at)...)
 				delete(missing, key)
 			}
 		}

@@ -25,7 +25,7 @@ func Rebuild(m *maildir.Maildir, opt Options) (kept int, err error) {
 				return err
 			}
 		}
-		was := make(map[string]Message, len(old.msgs))
+		was := make(map[string]*Message, len(old.msgs))
 		for _, msg := range old.msgs {
 			was[msg.Key()] = msg
 		}
@@ -36,7 +36,7 @@ func Rebuild(m *maildir.Maildir, opt Options) (kept int, err error) {
 }
 
 // restore gives messages what the old index knew of them.
-func (x *Index) restore(was map[string]Message, keywords []string) (kept int, err error) {
+func (x *Index) restore(was map[string]*Message, keywords []string) (kept int, err error) {
 	for n, k := range keywords {
 		if err := x.put(record{kind: kindKeyword, number: uint8(n), keyword: k}); err != nil {
 			return 0, err
@@ -44,7 +44,7 @@ func (x *Index) restore(was map[string]Message, keywords []string) (kept int, er
 	}
 	what := make(map[change][]UID)
 	for i := range x.s.msgs {
-		m := &x.s.msgs[i]
+		m := x.s.msgs[i]
 		old, ok := was[m.Key()]
 		if !ok {
 			continue

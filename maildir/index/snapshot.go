@@ -25,7 +25,7 @@ func (s *state) encode() []byte {
 	}
 	heap, unseen, deleted, bytes := 0, uint32(0), uint32(0), uint64(0)
 	for i := range s.msgs {
-		m := &s.msgs[i]
+		m := s.msgs[i]
 		heap += len(m.Name)
 		bytes += uint64(m.Size)
 		unseen += uint32(bit(m.Flags&Seen == 0))
@@ -56,7 +56,7 @@ func (s *state) encode() []byte {
 	b = le.AppendUint32(b, sum(b))
 	off := uint32(0)
 	for i := range s.msgs {
-		m := &s.msgs[i]
+		m := s.msgs[i]
 		b = appendFixed(b, m)
 		b = le.AppendUint64(b, m.ModSeq)
 		b = le.AppendUint32(b, off)
@@ -130,10 +130,12 @@ func (s *state) decodeMessages(r *reader, n int, heap string) bool {
 	if strings.ContainsRune(heap, '/') || strings.ContainsRune(heap, 0) {
 		return false
 	}
-	s.msgs = make([]Message, n)
+	s.msgs = make([]*Message, n)
+	all := make([]Message, n)
 	end, last := 0, UID(0)
 	for i := range s.msgs {
-		b, m := r.bytes(snapRecord), &s.msgs[i]
+		b, m := r.bytes(snapRecord), &all[i]
+		s.msgs[i] = m
 		if r.bad || !m.decode(b) {
 			return false
 		}

@@ -22,9 +22,9 @@ type state struct {
 	next     UID    // UIDNEXT
 	modseq   uint64 // HIGHESTMODSEQ
 	box      [16]byte
-	msgs     []Message // by UID
-	keys     *keys     // of msgs; nil: not yet needed
-	shared   bool      // a View has msgs too: copy before a change
+	msgs     []*Message // by UID; no message is changed but in what Views do not tell of
+	keys     *keys      // of msgs; nil: not yet needed
+	shared   bool       // a View has msgs too: copy before a change, other than at its end
 	keywords []string
 	expunged []vanished // by modseq
 	horizon  uint64     // expunged is complete after this modseq
@@ -90,8 +90,8 @@ func (s *state) add(r *record) error {
 	if r.msg.UID < s.next || r.msg.UID > uidMax || len(s.msgs) >= messagesMax {
 		return fmt.Errorf("%w: UID %d where %d was to come", errDamaged, r.msg.UID, s.next)
 	}
-	s.own()
-	s.msgs = append(s.msgs, r.msg)
+	m := r.msg
+	s.msgs = append(s.msgs, &m)
 	s.keys.add(&r.msg)
 	s.next = r.msg.UID + 1
 	return nil
@@ -120,8 +120,8 @@ func (s *state) own() {
 // at is where the first message with this UID or a greater one is.
 func (s *state) at(uid UID) int { return search(s.msgs, uid) }
 
-func search(msgs []Message, uid UID) int {
-	i, _ := slices.BinarySearchFunc(msgs, uid, func(m Message, u UID) int { return int(int64(m.UID) - int64(u)) })
+func search(msgs []*Message, uid UID) int {
+	i, _ := slices.BinarySearchFunc(msgs, uid, func(m *Message, u UID) int { return int(int64(m.UID) - int64(u)) })
 	return i
 }
 
@@ -130,7 +130,9 @@ func (s *state) each(uids []Range, f func(*Message)) {
 	s.own()
 	for _, r := range uids {
 		for i := s.at(r.Lo); i < len(s.msgs) && s.msgs[i].UID <= r.Hi; i++ {
-			f(&s.msgs[i])
+			m := *s.msgs[i]
+			f(&m)
+			s.msgs[i] = &m
 		}
 	}
 }
@@ -139,7 +141,9 @@ func (s *state) place(places []placed) {
 	s.own()
 	for _, p := range places {
 		if i := s.at(p.uid); i < len(s.msgs) && s.msgs[i].UID == p.uid {
-			s.msgs[i].Cache = p.cache
+			m := *s.msgs[i]
+			m.Cache = p.cache
+			s.msgs[i] = &m
 		}
 	}
 }
@@ -147,7 +151,7 @@ func (s *state) place(places []placed) {
 func (s *state) expunge(uids []Range, modseq uint64) {
 	s.own()
 	s.each(uids, s.keys.remove)
-	s.msgs = slices.DeleteFunc(s.msgs, func(m Message) bool { return contains(uids, m.UID) })
+	s.msgs = slices.DeleteFunc(s.msgs, func(m *Message) bool { return contains(uids, m.UID) })
 	for _, r := range uids {
 		s.expunged = append(s.expunged, vanished{r, modseq})
 	}

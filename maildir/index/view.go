@@ -30,8 +30,8 @@ type Event struct {
 // what others have expunged meanwhile through an Index. It is one goroutine's.
 type View struct {
 	x        *Index
-	msgs     []Message // shared with x.s; not to be changed
-	held     bool      // shows messages that are gone
+	msgs     []*Message // shared with x.s; not to be changed
+	held     bool       // shows messages that are gone
 	valid    uint32
 	next     UID
 	modseq   uint64
@@ -101,35 +101,45 @@ func (v *View) Update(expunges bool) []Event {
 // diff compares; where messages are held it makes v.msgs, else s.msgs is that.
 func (v *View) diff(s *state, expunges bool) []Event {
 	var gone, rest []Event
-	var msgs []Message
+	var msgs []*Message // where some are held
 	v.held = false
 	j, seq := 0, 1
-	for i := range v.msgs {
-		old := &v.msgs[i]
-		if j == len(s.msgs) || s.msgs[j].UID != old.UID { // both ascend, and what comes has greater UIDs
+	old := v.msgs
+	if len(old) > 0 && len(old) <= len(s.msgs) && &old[0] == &s.msgs[0] { // what is new came at the end
+		j, seq, old = len(old), len(old)+1, nil
+	}
+	for _, was := range old {
+		if j == len(s.msgs) || s.msgs[j].UID != was.UID { // both ascend, and what comes has greater UIDs
 			if expunges {
-				gone = append(gone, Event{Expunged, seq, *old})
+				gone = append(gone, Event{Expunged, seq, *was})
 				continue
 			}
-			v.held = true
-			msgs = append(msgs, *old)
+			if !v.held {
+				v.held = true
+				msgs = append(make([]*Message, 0, len(v.msgs)+len(s.msgs)-j), s.msgs[:j]...)
+			}
+			msgs = append(msgs, was)
 			seq++
 			continue
 		}
-		now := &s.msgs[j]
-		if now.ModSeq != old.ModSeq {
+		now := s.msgs[j]
+		if now != was && now.ModSeq != was.ModSeq {
 			rest = append(rest, Event{Changed, seq, *now})
 		}
-		msgs = append(msgs, *now)
+		if v.held {
+			msgs = append(msgs, now)
+		}
 		j++
 		seq++
 	}
+	if v.held {
+		msgs = append(msgs, s.msgs[j:]...)
+		v.msgs = msgs
+	}
 	for ; j < len(s.msgs); j++ {
-		rest = append(rest, Event{Added, seq, s.msgs[j]})
-		msgs = append(msgs, s.msgs[j])
+		rest = append(rest, Event{Added, seq, *s.msgs[j]})
 		seq++
 	}
-	v.msgs = msgs
 	return append(gone, rest...)
 }
 
@@ -137,7 +147,7 @@ func (v *View) diff(s *state, expunges bool) []Event {
 func (v *View) Len() int { return len(v.msgs) }
 
 // Message is the one with this sequence number, from 1 to Len.
-func (v *View) Message(seq int) *Message { return &v.msgs[seq-1] }
+func (v *View) Message(seq int) *Message { return v.msgs[seq-1] }
 
 // Seq is the sequence number of the message with this UID, or of the first with a
 // greater one (Len+1 where there is none); ok tells which.
