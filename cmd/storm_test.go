@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	stormSteps = 1200 // of each client, without IMAP_STORM
-	crowd      = 120  // messages in a folder, then nobody makes more
+	stormSteps = 700 // of each client, without IMAP_STORM
+	crowd      = 120 // messages in a folder, then nobody makes more
 )
 
 var stormFolders = []string{"INBOX", "Other"}
