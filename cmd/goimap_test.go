@@ -270,7 +270,9 @@ func (s goStory) idle(home string, news chan uint32) {
 	for len(news) > 0 {
 		<-news
 	}
-	s.must("delivery", os.WriteFile(filepath.Join(home, "Maildir/new/1700000000.a.h"), []byte("Subject: while idle\n\nx\n"), 0o644))
+	tmp := filepath.Join(home, "Maildir/tmp/1700000000.a.h")
+	s.must("delivery", os.WriteFile(tmp, []byte("Subject: while idle\n\nx\n"), 0o644))
+	s.must("delivery", os.Rename(tmp, filepath.Join(home, "Maildir/new/1700000000.a.h")))
 	select {
 	case n := <-news:
 		s.want("EXISTS", n, 2)

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	stormSteps = 1200 // of each client, without IMAP_STORM
-	crowd      = 120  // messages in a folder, then nobody makes more
+	stormSteps = 700 // of each client, without IMAP_STORM
+	crowd      = 120 // messages in a folder, then nobody makes more
 )
 
 var stormFolders = []string{"INBOX", "Other"}
@@ -33,6 +33,7 @@ type storm struct {
 	home string
 	k    *known
 	made atomic.Int64
+	stay atomic.Int64 // copies of messages that nobody deletes
 	end  atomic.Bool
 	mu   sync.Mutex
 	errs []string
