@@ -76,6 +76,20 @@ func (b *box) Message(seq int, to *mailbox.Message) {
 		ModSeq: m.ModSeq, Size: m.Size, Wire: m.Wire, Date: m.Date}
 }
 
+// Opening implements mailbox.Mailbox.
+func (b *box) Opening() (fresh []imap.Range, unseen int) {
+	for seq := b.v.Len(); seq > 0; seq-- {
+		m := b.v.Message(seq)
+		if m.New {
+			fresh = append(fresh, imap.Range{Lo: uint32(m.UID), Hi: uint32(m.UID)})
+		}
+		if m.Flags&index.Seen == 0 {
+			unseen = seq
+		}
+	}
+	return imap.Normal(fresh), unseen
+}
+
 // Seq implements mailbox.Mailbox.
 func (b *box) Seq(uid uint32) (int, bool) { return b.v.Seq(index.UID(uid)) }
 

@@ -41,15 +41,9 @@ func (s *session) doSelect(c *imap.Command) (string, string, error) {
 
 // tellMailbox tells what SELECT tells of a mailbox, but for its flags.
 func (s *session) tellMailbox() {
-	unseen := 0
-	var m mailbox.Message
-	for seq := 1; seq <= s.box.Len(); seq++ {
-		if s.box.Message(seq, &m); m.New && !s.readOnly && !s.rev2 {
-			s.recent = with(s.recent, m.UID)
-		}
-		if unseen == 0 && m.Flags&mailbox.Seen == 0 {
-			unseen = seq
-		}
+	fresh, unseen := s.box.Opening()
+	if !s.readOnly && !s.rev2 {
+		s.recent = fresh
 	}
 	s.tellExists()
 	if unseen > 0 && !s.rev2 {

@@ -78,6 +78,11 @@ type client struct {
 
 func dial(t *testing.T, mail *mailboxtest.Mail) *client {
 	t.Helper()
+	return dialWith(t, Options{Tag: "login", User: "test", Account: mail.Account()})
+}
+
+func dialWith(t *testing.T, o Options) *client {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +98,7 @@ func dial(t *testing.T, mail *mailboxtest.Mail) *client {
 	}
 	c := &client{Conn: here, r: bufio.NewReader(here), done: make(chan error, 1)}
 	go func() {
-		err := Serve(there, nil, Options{Tag: "login", User: "test", Account: mail.Account()})
+		err := Serve(there, nil, o)
 		there.Close()
 		c.done <- err
 	}()

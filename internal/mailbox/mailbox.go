@@ -186,6 +186,9 @@ type Mailbox interface {
 	Len() int
 	// Message tells of the message with this sequence number, from 1 to Len.
 	Message(seq int, m *Message)
+	// Opening is what SELECT tells of the messages: the UIDs of those that are New,
+	// and the number of the first without Seen, 0 where all have it.
+	Opening() (fresh []imap.Range, unseen int)
 	// Seq is the sequence number of the message with this UID, or of the first
 	// with a greater one (Len+1 where there is none); ok tells which.
 	Seq(uid uint32) (seq int, ok bool)

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Root    *maildir.Maildir // keeps UIDVALIDITY for all of a user's folders; nil: this one itself
 	Wait    time.Duration    // at most for the lock; 0: 10 s
-	Recheck time.Duration    // after own changes the folders are read again this much later; 0: 5 s
+	Recheck time.Duration    // after own changes the folders are read again this much later; 0: 5 s, or 1 ms a message
 
 	// Background has Open, Sync and changes leave it to a goroutine to read a folder
 	// of very many messages that others have changed; then News is called, which

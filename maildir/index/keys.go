@@ -40,10 +40,13 @@ func (k *keys) remove(m *Message) {
 // than to make the keys.
 const keysFew = 256
 
+// keysAsked is how often that is done before the keys are made after all.
+const keysAsked = 3
+
 // known is the messages with these keys, and how many of all are in new/.
 func (s *state) known(keys map[string]string) (found map[string]*Message, fresh int) {
 	found = make(map[string]*Message, len(keys))
-	if s.keys != nil || len(keys) > keysFew {
+	if s.asked++; s.keys != nil || len(keys) > keysFew || s.asked > keysAsked {
 		for key := range keys {
 			if m := s.message(key); m != nil {
 				found[key] = m

@@ -18,6 +18,10 @@ const (
 	skew      = 2 * time.Second       // a file server's clock may be ahead by
 	scanTries = 4                     // scans before a file that is missing in each counts as gone
 	flushMax  = 1000                  // files renamed in one go
+
+	// recheckEach is what each message of a folder puts off that it is read again
+	// after own changes: so that costs the same part of the time in large ones.
+	recheckEach = time.Millisecond
 )
 
 // errFull says that UIDs are used up.
@@ -130,7 +134,7 @@ func (x *Index) merge() error {
 		if s := x.task.survey; s.valid(before) {
 			seen, now = s.files, s.at
 		} else if x.later() {
-			return nil
+			return x.mergeNew(before, now)
 		} else if seen, err = x.scan(true); err != nil {
 			return err
 		}
@@ -160,6 +164,31 @@ func (x *Index) merge() error {
 		_, err = x.flush(1)
 	}
 	return err
+}
+
+// mergeNew takes in what is new in new/, where all else is left for the background:
+// who opens a mailbox wants its mail.
+func (x *Index) mergeNew(before dirState, now time.Time) error {
+	if !x.surveying || before.fresh == x.s.dirs.fresh {
+		return nil
+	}
+	seen, err := x.scan(false)
+	if err != nil {
+		return err
+	}
+	known, moved := x.settledNew(seen.fresh)
+	for key := range known {
+		delete(seen.fresh, key)
+	}
+	if moved || !settled(before.fresh, now) {
+		before.fresh = 0
+	}
+	dirs := x.s.dirs
+	if err := x.adopt(seen); err != nil {
+		return err
+	}
+	dirs.fresh = before.fresh
+	return x.put(record{kind: kindDirState, dirs: dirs})
 }
 
 // settledNew is the messages that are in new/ as they were. moved tells that the
@@ -387,7 +416,7 @@ func (x *Index) touched(base dirState) error {
 	if base.cur == 0 {
 		d.cur = 0
 	}
-	d.recheck = time.Now().Add(x.opt.Recheck).UnixNano()
+	d.recheck = time.Now().Add(max(x.opt.Recheck, time.Duration(len(x.s.msgs))*recheckEach)).UnixNano()
 	if base.recheck != 0 {
 		d.recheck = min(d.recheck, base.recheck)
 	}

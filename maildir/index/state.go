@@ -25,6 +25,7 @@ type state struct {
 	box      [16]byte
 	msgs     []*Message // by UID; no message is changed but in what Views do not tell of
 	keys     *keys      // of msgs; nil: not yet needed
+	asked    int        // how often keys were looked for without them
 	shared   bool       // a View has msgs too: copy before a change, other than at its end
 	keywords []string
 	expunged []vanished // by modseq

@@ -88,6 +88,18 @@ func (v *view) Len() int { return len(v.shown) }
 
 func (v *view) Message(seq int, m *mailbox.Message) { *m = v.shown[seq-1].Message }
 
+func (v *view) Opening() (fresh []imap.Range, unseen int) {
+	for i, msg := range v.shown {
+		if msg.New {
+			fresh = append(fresh, imap.Range{Lo: msg.UID, Hi: msg.UID})
+		}
+		if unseen == 0 && msg.Flags&mailbox.Seen == 0 {
+			unseen = i + 1
+		}
+	}
+	return imap.Normal(fresh), unseen
+}
+
 func (v *view) Seq(uid uint32) (seq int, ok bool) {
 	i, ok := slices.BinarySearchFunc(v.shown, uid, func(e entry, uid uint32) int { return int(int64(e.UID) - int64(uid)) })
 	return i + 1, ok
