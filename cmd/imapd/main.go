@@ -24,8 +24,11 @@ import (
 
 const prog = "imapd"
 
-// keepOpen is the mailboxes that stay open for a minute after their last session.
-const keepOpen = 64
+// Mailboxes that stay open after their last session, and how long.
+const (
+	keepOpen = 64
+	keepFor  = 30 * time.Second
+)
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE)
@@ -40,7 +43,7 @@ func main() {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
-	p.pool.KeepIdle(keepOpen, time.Minute, debug.FreeOSMemory)
+	p.pool.KeepIdle(keepOpen, keepFor, debug.FreeOSMemory)
 	code := chain.ServeUntil(os.Args, p.session, p.ending.Begin)
 	p.pool.Close()
 	os.Exit(code)
