@@ -135,8 +135,11 @@ func (x *Index) merge() error {
 			seen, now = s.files, s.at
 		} else if x.later() {
 			return x.mergeNew(before, now)
-		} else if seen, err = x.scan(true); err != nil {
-			return err
+		} else {
+			x.task.survey = nil // it, and what was compared with it, is past
+			if seen, err = x.scan(true); err != nil {
+				return err
+			}
 		}
 	}
 	x.task.merged = true
@@ -220,21 +223,12 @@ func (x *Index) absorbNew(seen files, known map[string]*Message) error {
 // scan may have been renamed while the folder was read, so unless that was quiet
 // it must be missing from several.
 func (x *Index) absorb(seen files, quiet bool) error {
-	var puts []record
-	missing := make(map[string]UID)
-	left := len(seen.fresh) + len(seen.cur)
-	for i := range x.s.msgs {
-		m := x.s.msgs[i]
-		key := m.Key()
-		at, n := seen.find(key)
-		left -= n
-		switch {
-		case n > 0:
-			puts = append(puts, renamed(m, key, at)...)
-		default:
-			missing[key] = m.UID
-		}
+	c := x.task.survey.comparison(x.s.msgs)
+	if c == nil {
+		c = newComparison(seen)
 	}
+	c.with(seen, x.s.msgs[len(c.msgs):])
+	puts, missing := c.puts, c.missing
 	for try := 1; len(missing) > 0 && !quiet && try < scanTries; try++ {
 		again, err := x.scan(true)
 		if err != nil {
@@ -261,7 +255,7 @@ func (x *Index) absorb(seen files, quiet bool) error {
 			return err
 		}
 	}
-	if left == 0 { // as a rule: it saves taking each out of the maps
+	if c.left == 0 { // as a rule: it saves taking each out of the maps
 		return nil
 	}
 	return x.adopt(seen.without(x.s.msgs))

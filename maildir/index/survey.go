@@ -24,8 +24,9 @@ type task struct {
 // survey is what new/ and cur/ held, and what they looked like before.
 type survey struct {
 	files
-	dirs dirState
-	at   time.Time
+	dirs     dirState
+	at       time.Time
+	compared *comparison
 }
 
 // valid tells whether the folders are still what was read.
@@ -61,6 +62,7 @@ func (x *Index) background() {
 	for try := 1; try <= surveyTries && !t.merged && err == nil && !x.ending(); try++ {
 		var s *survey
 		if s, err = x.survey(); err == nil {
+			x.compare(s)
 			t = task{survey: s, force: try == surveyTries}
 			err = x.updateFor(&t, func() error { return nil })
 		}
