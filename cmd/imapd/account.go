@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,10 +17,9 @@ import (
 	"quill/internal/imapsession"
 	"quill/internal/inotify"
 	"quill/internal/mailbox"
+	"quill/internal/mailhome"
 	"quill/internal/qmaillog"
-	"quill/internal/sandbox"
 	"quill/internal/smtp"
-	"quill/maildir"
 	"quill/maildir/folders"
 	"quill/maildir/index"
 )
@@ -44,28 +42,15 @@ func messageLimit(dir control.Dir) (int64, error) {
 	return n, err
 }
 
-// open opens the account of a session: MAILBOX where somebody has set it, else
-// the program's argument, beneath the home; without a home, where we are.
+// open opens the account of a session.
 func (p *post) open(s *chain.Session) (*account, error) {
-	name := p.mailbox
-	if v := s.Env.Value("MAILBOX"); v != "" {
-		name = v
-	}
-	var m *maildir.Maildir
-	var err error
-	if home := s.Env.Value("HOME"); home == "" {
-		m, err = maildir.Open(name)
-	} else {
-		m, err = maildir.OpenBeneath(home, filepath.Clean(name))
-	}
+	m, err := mailhome.Open(s, p.mailbox)
 	if err != nil {
 		return nil, err
 	}
-	if !s.Resident() {
-		if err := confineTo(&sandbox.Files{At: []int{m.Fd()}}); err != nil {
-			m.Close()
-			return nil, err
-		}
+	if err := mailhome.ConfineTo(prog, s, m); err != nil {
+		m.Close()
+		return nil, err
 	}
 	opt := folders.Options{Pool: p.pool, Background: true, Encode: func(name string) string { return imap.EncodeMailbox(name, false) }, Decode: imap.DecodeUTF7}
 	f, err := folders.Open(m, opt)

@@ -18,7 +18,7 @@ import (
 	"quill/internal/exit"
 	"quill/internal/imapsession"
 	"quill/internal/inotify"
-	"quill/internal/sandbox"
+	"quill/internal/mailhome"
 	"quill/maildir/folders"
 )
 
@@ -39,7 +39,7 @@ func main() {
 	if err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
-	if err := confine(); err != nil {
+	if err := mailhome.Confine(prog); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
@@ -47,25 +47,6 @@ func main() {
 	code := chain.ServeUntil(os.Args, p.session, p.ending.Begin)
 	p.pool.Close()
 	os.Exit(code)
-}
-
-// confine takes from a resident imapd what lies outside the folder of all its
-// mailboxes, where checkpassword(8) has named it.
-func confine() error {
-	root := os.Getenv("QUILLROOT")
-	switch {
-	case !chain.Resident():
-		return nil // the session knows its mailbox
-	case root == "":
-		return confineTo(nil)
-	}
-	return confineTo(&sandbox.Files{Write: []string{root}})
-}
-
-// confineTo leaves the process these files, the connections it has and will be
-// given, and nothing more.
-func confineTo(f *sandbox.Files) error {
-	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket, Files: f, Hidden: true})
 }
 
 // session is one client's. A client that was spoken to ends in 0, whatever came

@@ -10,15 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"quill/internal/chain"
 	"quill/internal/control"
 	"quill/internal/exit"
+	"quill/internal/mailhome"
 	"quill/internal/pop3"
-	"quill/internal/sandbox"
 	"quill/maildir"
 )
 
@@ -33,29 +32,10 @@ func main() {
 	if err != nil {
 		classic = false // the home may not be ours to read
 	}
-	if err := confine(); err != nil {
+	if err := mailhome.Confine(prog); err != nil {
 		exit.Die(prog, exit.Temporary, err)
 	}
 	os.Exit(chain.Serve(os.Args, func(s *chain.Session) int { return session(s, os.Args[1], classic) }))
-}
-
-// confine takes from a resident pop3d what lies outside the folder of all its
-// mailboxes, where checkpassword(8) has named it.
-func confine() error {
-	root := os.Getenv("QUILLROOT")
-	switch {
-	case !chain.Resident():
-		return nil // the session knows its mailbox
-	case root == "":
-		return confineTo(nil)
-	}
-	return confineTo(&sandbox.Files{Write: []string{root}})
-}
-
-// confineTo leaves the process these files, the connections it has and will be
-// given, and nothing more.
-func confineTo(f *sandbox.Files) error {
-	return sandbox.Confine(prog, sandbox.Rules{Deny: sandbox.NoBackdoor | sandbox.NoExec | sandbox.NoSocket, Files: f, Hidden: true})
 }
 
 // session is one client's. A client that was spoken to ends in 0, whatever came
@@ -64,20 +44,15 @@ func session(s *chain.Session, mailbox string, classic bool) int {
 	if os.Getuid() == 0 {
 		return refuse(s, classic, "will not run as root")
 	}
-	if v := s.Env.Value("MAILBOX"); v != "" {
-		mailbox = v
-	}
-	m, err := open(s.Env.Value("HOME"), mailbox)
+	m, err := mailhome.Open(s, mailbox)
 	if err != nil {
 		logf("%s: %v", s.Env.Value("USER"), err)
 		return refuse(s, classic, "[SYS/TEMP] this user has no $HOME/Maildir")
 	}
 	defer m.Close()
-	if !s.Resident() {
-		if err := confineTo(&sandbox.Files{At: []int{m.Fd()}}); err != nil {
-			logf("%v", err)
-			return refuse(s, classic, "[SYS/TEMP] unable to confine the session")
-		}
+	if err := mailhome.ConfineTo(prog, s, m); err != nil {
+		logf("%v", err)
+		return refuse(s, classic, "[SYS/TEMP] unable to confine the session")
 	}
 	b, err := newBox(m)
 	if errors.Is(err, maildir.ErrLocked) {
@@ -92,14 +67,6 @@ func session(s *chain.Session, mailbox string, classic bool) int {
 		s.Note(err.Error())
 	}
 	return exit.OK
-}
-
-// open opens the mailbox beneath the home; without a home, where we are.
-func open(home, mailbox string) (*maildir.Maildir, error) {
-	if home == "" {
-		return maildir.Open(mailbox)
-	}
-	return maildir.OpenBeneath(home, filepath.Clean(mailbox))
 }
 
 // refuse says why there is no session.
