@@ -50,7 +50,7 @@ func main() {
 	} else if mail, err := c.mail(); err == nil {
 		r.worker(place{ourselves(), mail})
 	}
-	code := chain.Serve(os.Args, r.session)
+	code := chain.Hooks{Ending: r.end}.Serve(os.Args, r.session)
 	r.close()
 	os.Exit(code)
 }

@@ -176,6 +176,16 @@ func homeOf(env []string) string {
 	return home
 }
 
+// end tells the workers that no login will come, so that they bid their sessions
+// end.
+func (r *resident) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.workers {
+		n.End()
+	}
+}
+
 func (r *resident) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -44,7 +44,7 @@ func main() {
 	}
 	p := &post{mailbox: os.Args[1], limit: limit, watcher: inotify.New(), pool: folders.NewPool("")}
 	p.pool.KeepIdle(keepOpen, keepFor, debug.FreeOSMemory)
-	code := chain.ServeUntil(os.Args, p.session, p.ending.Begin)
+	code := chain.Hooks{Ending: p.ending.Begin}.Serve(os.Args, p.session)
 	p.pool.Close()
 	os.Exit(code)
 }

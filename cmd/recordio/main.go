@@ -32,7 +32,7 @@ func main() {
 		r.next = chain.NewNext(r.argv, options())
 	}
 	go r.confine()
-	code := chain.ServeAfter(os.Args, r.lower, r.session)
+	code := chain.Hooks{Ready: r.lower, Ending: r.next.End}.Serve(os.Args, r.session)
 	if r.next != nil {
 		r.next.Close()
 	}

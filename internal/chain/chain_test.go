@@ -65,13 +65,13 @@ var parts = map[string]func() int{
 	},
 	"part-ready": func() int {
 		text := "not ready"
-		return ServeAfter(os.Args, func() error { time.Sleep(100 * time.Millisecond); text = "ready"; return nil }, func(s *Session) int {
+		return Hooks{Ready: func() error { time.Sleep(100 * time.Millisecond); text = "ready"; return nil }}.Serve(os.Args, func(s *Session) int {
 			io.WriteString(s.Stream, text)
 			return 0
 		})
 	},
 	"part-unready": func() int {
-		return ServeAfter(os.Args, func() error { time.Sleep(100 * time.Millisecond); return io.ErrNoProgress }, echo)
+		return Hooks{Ready: func() error { time.Sleep(100 * time.Millisecond); return io.ErrNoProgress }}.Serve(os.Args, echo)
 	},
 	"part-silent": func() int { time.Sleep(time.Minute); return 0 },
 }
@@ -314,9 +314,9 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// TestServeAfter: hello comes first, then the program gets ready, then it
+// TestReady: hello comes first, then the program gets ready, then it
 // reads; when it cannot get ready, nothing is read.
-func TestServeAfter(t *testing.T) {
+func TestReady(t *testing.T) {
 	for _, c := range []struct {
 		part string
 		want string

@@ -268,6 +268,16 @@ func (n *Next) passForeign(p *Packet, on func(Report)) {
 // Close tells the rest of the chain that nothing more will come, and waits for
 // its sessions.
 func (n *Next) Close() {
+	n.End()
+	<-n.ended
+	n.spawned.Wait()
+}
+
+// End is Close without the waiting. Of nil it does nothing.
+func (n *Next) End() {
+	if n == nil {
+		return
+	}
 	n.mu.Lock()
 	n.closed = true
 	c := n.child
@@ -276,6 +286,4 @@ func (n *Next) Close() {
 	if c != nil {
 		c.Link.CloseWrite()
 	}
-	<-n.ended
-	n.spawned.Wait()
 }

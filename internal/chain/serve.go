@@ -37,40 +37,41 @@ type Session struct {
 // and gives 0.
 //
 // A session that panics ends alone, with 111; its trace goes to descriptor 2.
-func Serve(argv []string, run func(*Session) int) int {
-	return serve(argv, func() error { return nil }, func() {}, run)
+func Serve(argv []string, run func(*Session) int) int { return Hooks{}.Serve(argv, run) }
+
+// Hooks is what a program does beside its sessions; each may be nil.
+type Hooks struct {
+	// Ready is for who has to get ready, as by giving up root, after its hello,
+	// which the program before waits for, and before it reads the first byte.
+	// When it cannot, nothing is read and the code is 111.
+	Ready func() error
+	// Ending is called in the resident shape at the end of file on the link, before
+	// the sessions that run are waited for: it bids them end, or passes it on.
+	Ending func()
 }
 
-// ServeUntil is Serve of a program whose sessions may last for hours: ending is
-// called before it waits for those that run, to bid them end.
-func ServeUntil(argv []string, run func(*Session) int, ending func()) int {
-	return serve(argv, func() error { return nil }, ending, run)
-}
-
-// ServeAfter is Serve of a program that has to get ready, as by giving up root,
-// after its hello, which the program before waits for, and before it reads the
-// first byte. When it cannot, nothing is read and the code is 111.
-func ServeAfter(argv []string, ready func() error, run func(*Session) int) int {
-	return serve(argv, ready, func() {}, run)
-}
-
-func serve(argv []string, ready func() error, ending func(), run func(*Session) int) int {
+// Serve is the function Serve with these hooks.
+func (h Hooks) Serve(argv []string, run func(*Session) int) int {
 	l, resident := FromEnv()
 	if resident {
 		if err := l.Hello(argv); err != nil {
 			return complain(argv, err)
 		}
 	}
-	if err := ready(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: fatal: %v\n", argv[0], err)
-		return exit.Temporary
+	if h.Ready != nil {
+		if err := h.Ready(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: fatal: %v\n", argv[0], err)
+			return exit.Temporary
+		}
 	}
 	if !resident {
 		return runSpawned(argv, run)
 	}
 	c := &crew{argv: argv, link: l, run: run, env: ucspi.Process(), packets: make(chan *Packet)}
 	defer c.wait()
-	defer ending()
+	if h.Ending != nil {
+		defer h.Ending()
+	}
 	for {
 		b, fds, err := l.Recv()
 		if errors.Is(err, io.EOF) {

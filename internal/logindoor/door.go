@@ -53,7 +53,7 @@ func (d *Door) Run() int {
 	if chain.Resident() {
 		d.next = chain.NewNext(d.Argv, d.options())
 	}
-	code := chain.ServeAfter(os.Args, d.lower, d.session)
+	code := chain.Hooks{Ready: d.lower, Ending: d.next.End}.Serve(os.Args, d.session)
 	if d.next != nil {
 		d.next.Close()
 	}
