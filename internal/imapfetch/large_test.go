@@ -194,7 +194,7 @@ func TestLargeHeader(t *testing.T) {
 // TestHostile holds messages of attacks.md MI1 to MI3 against what they may
 // cost: memory, and bytes of an answer.
 func TestHostile(t *testing.T) {
-	const size, limit = 2 << 20, 96 << 20
+	const size, limit = 1 << 20, 96 << 20
 	for _, msg := range []string{
 		strings.Repeat("Content-Type: message/rfc822\n\n", size/30),
 		"Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", size/7),
