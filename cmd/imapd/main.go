@@ -27,7 +27,7 @@ const prog = "imapd"
 // Mailboxes that stay open after their last session, and how long.
 const (
 	keepOpen = 64
-	keepFor  = 30 * time.Second
+	keepFor  = 20 * time.Second
 )
 
 func main() {

@@ -142,7 +142,8 @@ func (p *Pool) expire(now time.Time) {
 				p.timer = nil
 			}
 			if len(p.idle) > 0 {
-				p.timer = time.AfterFunc(p.keepFor, func() { p.expire(time.Now()) })
+				left := max(time.Until(p.idle[0].left.Add(p.keepFor)), time.Millisecond)
+				p.timer = time.AfterFunc(left, func() { p.expire(time.Now()) })
 			}
 			p.mu.Unlock()
 			if n > 0 && !now.IsZero() {

@@ -32,7 +32,8 @@ type Adoption struct {
 }
 
 // Adopt takes in a message that was just delivered under this name in new/ or
-// cur/, and says what the index knows of it. It is on disk when it returns.
+// cur/, and is on disk there, and says what the index knows of it. That is on disk
+// when it returns.
 func (x *Index) Adopt(name string, a Attr) (Message, error) {
 	msgs, err := x.AdoptAll([]Adoption{{name, a}})
 	if err != nil {
@@ -113,6 +114,14 @@ func (e *expected) order(msgs []maildir.Message) {
 	for i, p := range places {
 		msgs[p] = some[i]
 	}
+}
+
+// all tells whether all of the messages are expected: these are on disk.
+func (e *expected) all(msgs []maildir.Message) bool {
+	if e == nil {
+		return false
+	}
+	return !slices.ContainsFunc(msgs, func(m maildir.Message) bool { _, ok := e.at[m.Key()]; return !ok })
 }
 
 // emailID is a new message's EMAILID.

@@ -143,6 +143,7 @@ func (x *Index) merge() error {
 		}
 	}
 	x.task.merged = true
+	pending := len(x.pend)
 	quiet := settled(before.fresh, now) && settled(before.cur, now)
 	if full {
 		err = x.absorb(seen, quiet)
@@ -159,6 +160,9 @@ func (x *Index) merge() error {
 		before.cur, before.recheck = was.cur, was.recheck
 	} else if !settled(before.cur, now) {
 		before.cur = 0
+	}
+	if len(x.pend) == pending && (before.fresh == 0 || before.cur == 0) {
+		return nil // nothing has come of it, and the next Sync looks again in any case
 	}
 	if err := x.put(record{kind: kindDirState, dirs: before}); err != nil {
 		return err
@@ -306,8 +310,10 @@ func (x *Index) adopt(found files) error {
 	}
 	slices.SortFunc(msgs, maildir.ByTime)
 	x.task.expected.order(msgs)
-	if err := x.syncDirs(); err != nil {
-		return err
+	if !x.task.expected.all(msgs) {
+		if err := x.syncDirs(); err != nil {
+			return err
+		}
 	}
 	saved := uint32(time.Now().Unix())
 	for _, f := range msgs {
