@@ -242,6 +242,21 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// TestChoose: no two services get one port, though nobody listens on it yet.
+func TestChoose(t *testing.T) {
+	var chosen []string
+	for range 400 {
+		at, err := choose(Loopback.Server, chosen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(chosen, at) {
+			t.Fatalf("%s was chosen twice", at)
+		}
+		chosen = append(chosen, at)
+	}
+}
+
 // TestFailedStart: a lab whose programs are not there says so, and leaves no
 // lab.env, no lock and no process.
 func TestFailedStart(t *testing.T) {

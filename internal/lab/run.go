@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,7 +136,7 @@ func (l *Lab) ports() error {
 			}
 			continue
 		}
-		if l.Addrs[s.addr], err = choose(l.Net.Server); err != nil {
+		if l.Addrs[s.addr], err = choose(l.Net.Server, slices.Collect(maps.Values(l.Addrs))); err != nil {
 			return err
 		}
 	}
@@ -178,9 +180,10 @@ func free(at string) error {
 	return u.Close()
 }
 
-// choose is a port of an address that is free for TCP and UDP.
-func choose(ip string) (string, error) {
-	var last error
+// choose is a port of an address that is free for TCP and UDP, and none of those
+// that are chosen already, on which nobody listens yet.
+func choose(ip string, chosen []string) (string, error) {
+	last := errors.New("no port is free")
 	for range 50 {
 		t, err := listen(net.JoinHostPort(ip, "0"))
 		if err != nil {
@@ -188,6 +191,9 @@ func choose(ip string) (string, error) {
 		}
 		at := t.Addr().String()
 		t.Close()
+		if slices.Contains(chosen, at) {
+			continue
+		}
 		if last = free(at); last == nil {
 			return at, nil
 		}
