@@ -3,7 +3,6 @@
 package imapsearch
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"unicode"
@@ -110,11 +109,12 @@ func FuzzFinder(f *testing.F) {
 		if len(ps) == 0 || len(ps) > 50 {
 			return
 		}
+		once := folded(strings.ReplaceAll(text, "\r", "")) // where a CR goes, broken bytes may make a character
 		text = folded(text)
 		checkFinder(t, ps, text, int(n)+1)
 		checkFinder(t, ps[:1], text, int(n)+1)
-		if again := appendFold(nil, []byte(text)); !bytes.Equal(again, []byte(text)) {
-			t.Errorf("%q folded again is %q", text, again)
+		if again := folded(once); again != once {
+			t.Errorf("%q folded again is %q", once, again)
 		}
 	})
 }
