@@ -2,7 +2,13 @@
 
 package maildir
 
-import "time"
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // What a store beside the Maildir needs, such as an index.
 
@@ -12,6 +18,34 @@ func (m *Maildir) Dir(fresh bool) int { return m.dir(fresh) }
 // Names lists new/ (fresh) or cur/: of each name that begins with no dot the key
 // that stays, and what follows it. What is there need not be a message.
 func (m *Maildir) Names(fresh bool) (map[string]string, error) { return readKeys(m.dir(fresh)) }
+
+// SyncFolder syncs the folder that is descriptor dir, which may be open as a path
+// only.
+func SyncFolder(dir int) error {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: ".", Err: err}
+	}
+	defer unix.Close(fd)
+	if err := unix.Fsync(fd); err != nil {
+		return &fs.PathError{Op: "sync", Path: ".", Err: err}
+	}
+	return nil
+}
+
+// WriteFile makes a new file in the folder that is descriptor dir, on disk but for
+// its name.
+func WriteFile(dir int, name string, data []byte) error {
+	f, err := OpenRegular(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
 
 // Measure looks at one file of new/ (fresh) or cur/, as Scan does; ok is false
 // for what is no message or is gone.

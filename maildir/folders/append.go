@@ -79,7 +79,7 @@ func (p *Append) Commit() (*Copied, error) {
 	defer p.Abort()
 	var news []index.Adoption
 	for _, t := range p.todo {
-		name, err := p.b.p.deliverer.Publish(t.part, letters(t.msg.Flags))
+		name, err := p.b.p.deliverer.Publish(t.part, t.msg.Flags.Letters())
 		if err != nil {
 			return nil, errors.Join(err, p.b.withdraw(news))
 		}
@@ -99,15 +99,4 @@ func (p *Append) Abort() {
 	}
 	p.todo = nil
 	p.b.Close()
-}
-
-// letters is flags as a file's name has them (maildir(5)).
-func letters(f index.Flags) (out []maildir.Flag) {
-	for flag, c := range map[index.Flags]maildir.Flag{index.Seen: 'S', index.Answered: 'R', index.Flagged: 'F',
-		index.Deleted: 'T', index.Draft: 'D', index.Passed: 'P'} {
-		if f&flag != 0 {
-			out = append(out, c)
-		}
-	}
-	return out
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"quill/maildir"
 )
 
 // Names in the root that no client sees: what is being made, and what is being
@@ -120,7 +122,7 @@ func (a *Account) make(name string, use []string) error {
 		}
 		return err
 	}
-	return syncDir(a.dir())
+	return maildir.SyncFolder(a.dir())
 }
 
 // fill makes a folder and what is in it.
@@ -138,15 +140,15 @@ func (a *Account) fill(tmp string, use []string) error {
 			return err
 		}
 	}
-	if err := makeFile(dir, markFile, nil); err != nil {
+	if err := maildir.WriteFile(dir, markFile, nil); err != nil {
 		return err
 	}
 	if len(use) > 0 {
-		if err := makeFile(dir, useFile, []byte(strings.Join(use, " ")+"\n")); err != nil {
+		if err := maildir.WriteFile(dir, useFile, []byte(strings.Join(use, " ")+"\n")); err != nil {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return maildir.SyncFolder(dir)
 }
 
 // Delete deletes a mailbox and its messages; those below it stay, and it is a
@@ -170,5 +172,5 @@ func (a *Account) delete(name string) error {
 	if err := move(a.dir(), a.dirName(name), deletedPrefix+randomHex(), unix.RENAME_NOREPLACE); err != nil {
 		return err
 	}
-	return syncDir(a.dir())
+	return maildir.SyncFolder(a.dir())
 }

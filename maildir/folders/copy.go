@@ -109,7 +109,7 @@ type linker struct {
 
 func (l *linker) link(m *index.Message) (index.Adoption, error) {
 	msg := maildir.Message{Name: m.Name, New: m.New, Size: m.Size, Wire: m.Wire}
-	name, err := l.d.Link(l.from.s.m, msg, l.to.s.m, letters(m.Flags))
+	name, err := l.d.Link(l.from.s.m, msg, l.to.s.m, m.Flags.Letters())
 	if err != nil {
 		return index.Adoption{}, err
 	}

@@ -4,7 +4,6 @@ package folders
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -36,19 +35,6 @@ func readEntries(dir int) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
-// syncDir syncs a folder that may be open as a path only.
-func syncDir(dir int) error {
-	fd, err := openDir(dir, ".")
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := unix.Fsync(fd); err != nil {
-		return &fs.PathError{Op: "sync", Path: ".", Err: err}
-	}
-	return nil
-}
-
 // isDir tells whether name is a folder in dir, and no link to one.
 func isDir(dir int, name string) bool {
 	var st unix.Stat_t
@@ -73,19 +59,6 @@ func makeDir(dir int, name string) error {
 	return nil
 }
 
-// makeFile makes a new file, on disk but for its name.
-func makeFile(dir int, name string, data []byte) error {
-	f, err := maildir.OpenRegular(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
 // readFile is a file's bytes, at most fileMax.
 func readFile(dir int, name string) ([]byte, error) {
 	f, err := maildir.OpenRegular(dir, name, unix.O_RDONLY)
@@ -103,7 +76,7 @@ func readFile(dir int, name string) ([]byte, error) {
 // replace gives a file new content, whole and on disk before it has the name.
 func replace(dir int, name string, data []byte) error {
 	tmp := newPrefix + randomHex()
-	err := makeFile(dir, tmp, data)
+	err := maildir.WriteFile(dir, tmp, data)
 	if err == nil {
 		err = move(dir, tmp, name, 0)
 	}
@@ -111,7 +84,7 @@ func replace(dir int, name string, data []byte) error {
 		unix.Unlinkat(dir, tmp, 0)
 		return err
 	}
-	return syncDir(dir)
+	return maildir.SyncFolder(dir)
 }
 
 // move renames within a folder.

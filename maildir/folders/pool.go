@@ -105,8 +105,8 @@ func (p *Pool) again(s *shared) *shared {
 	return s
 }
 
-// drop gives a reference back, where s is one; with the last one the mailbox is closed, at once or
-// some time later.
+// drop gives a reference back, where s is one; with the last one the mailbox is
+// closed, at once or some time later.
 func (p *Pool) drop(s *shared) {
 	if s == nil {
 		return

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/maildir/index"
+
+	"quill/maildir"
 )
 
 // intentFile in the root says which folders are being renamed: a line each, the
@@ -112,13 +114,13 @@ func (a *Account) finish() error {
 			return err
 		}
 	}
-	if err := syncDir(a.dir()); err != nil {
+	if err := maildir.SyncFolder(a.dir()); err != nil {
 		return err
 	}
 	if err := unix.Unlinkat(a.dir(), intentFile, 0); err != nil && err != unix.ENOENT {
 		return &fs.PathError{Op: "delete", Path: intentFile, Err: err}
 	}
-	return syncDir(a.dir())
+	return maildir.SyncFolder(a.dir())
 }
 
 // renameInbox moves INBOX's messages to a new mailbox.

@@ -170,18 +170,15 @@ func (x *Index) finish() error {
 	files := x.remover()
 	defer files.close()
 	lost := make(map[string]UID)
-	for _, r := range x.s.intents {
-		for i := x.s.at(r.Lo); i < len(x.s.msgs) && x.s.msgs[i].UID <= r.Hi; i++ {
-			m := x.s.msgs[i]
-			err := files.remove(m.UID, m.Name, m.New)
-			switch {
-			case err == nil:
-				gone = append(gone, m.UID)
-			case err == unix.ENOENT:
-				lost[m.Key()] = m.UID
-			default:
-				failed = fmt.Errorf("delete %s: %w", m.Name, err)
-			}
+	for m := range x.s.those(x.s.intents) {
+		err := files.remove(m.UID, m.Name, m.New)
+		switch {
+		case err == nil:
+			gone = append(gone, m.UID)
+		case err == unix.ENOENT:
+			lost[m.Key()] = m.UID
+		default:
+			failed = fmt.Errorf("delete %s: %w", m.Name, err)
 		}
 	}
 	found, err := x.hunt(files, lost)

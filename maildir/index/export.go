@@ -230,7 +230,7 @@ func (x *Index) giveUp() error {
 				}
 			}
 		}
-		return syncFolder(dir)
+		return maildir.SyncFolder(dir)
 	}
 	if err := remove("dovecot.index", "dovecot.list.index"); err != nil {
 		return err
@@ -239,7 +239,7 @@ func (x *Index) giveUp() error {
 		return &os.PathError{Op: "rename", Path: snapFile, Err: err}
 	}
 	x.drop()
-	if err := syncFolder(dir); err != nil {
+	if err := maildir.SyncFolder(dir); err != nil {
 		return err
 	}
 	return remove(logPrefix, "qx.cache")

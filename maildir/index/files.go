@@ -172,7 +172,7 @@ func replace(dir int, tmp, name string, data []byte) error {
 	if err := unix.Renameat(dir, tmp, dir, name); err != nil {
 		return &fs.PathError{Op: "rename", Path: name, Err: err}
 	}
-	return syncFolder(dir)
+	return maildir.SyncFolder(dir)
 }
 
 // create makes a file anew, on disk but for its name.
@@ -180,28 +180,7 @@ func create(dir int, name string, data []byte) error {
 	if err := unix.Unlinkat(dir, name, 0); err != nil && err != unix.ENOENT {
 		return &fs.PathError{Op: "delete", Path: name, Err: err}
 	}
-	f, err := maildir.OpenRegular(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// syncFolder syncs a folder that may be open as a path only.
-func syncFolder(dir int) error {
-	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: ".", Err: err}
-	}
-	defer unix.Close(fd)
-	if err := unix.Fsync(fd); err != nil {
-		return &fs.PathError{Op: "sync", Path: ".", Err: err}
-	}
-	return nil
+	return maildir.WriteFile(dir, name, data)
 }
 
 func logName(gen uint64) string { return logPrefix + strconv.FormatUint(gen, 10) }

@@ -102,12 +102,17 @@ func nameFlags(name string) (f Flags) {
 // of ours stay.
 func flagName(name string, f Flags) string {
 	keep := slices.DeleteFunc(maildir.Flags(name), func(c maildir.Flag) bool { return strings.ContainsRune(letters, rune(c)) })
+	return maildir.WithFlags(name, append(keep, f.Letters()...))
+}
+
+// Letters is the flags as a file's name has them (maildir(5)).
+func (f Flags) Letters() (out []maildir.Flag) {
 	for i, c := range letters {
 		if f&(1<<i) != 0 {
-			keep = append(keep, maildir.Flag(c))
+			out = append(out, maildir.Flag(c))
 		}
 	}
-	return maildir.WithFlags(name, keep)
+	return out
 }
 
 // validName tells whether a file in new/ or cur/ may have the name.

@@ -404,7 +404,7 @@ func (x *Index) write(s *state) error {
 	}
 	x.drop()
 	x.s, x.log, x.size, x.good = s, log, int64(len(b)), int64(len(head))
-	if err := syncFolder(dir); err != nil {
+	if err := maildir.SyncFolder(dir); err != nil {
 		return err
 	}
 	if x.snap, err = x.identify(); err != nil {
