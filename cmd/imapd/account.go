@@ -70,6 +70,9 @@ func (a *account) close() { a.f.Close() }
 
 // known gives the errors that a session tells its client by a code.
 func known(err error) error {
+	if err == nil {
+		return nil
+	}
 	for from, to := range map[error]error{
 		folders.ErrNone: mailbox.ErrNoMailbox, folders.ErrLevel: mailbox.ErrNotOpen, folders.ErrExists: mailbox.ErrExists,
 		folders.ErrName: mailbox.ErrName, folders.ErrUse: mailbox.ErrUse, folders.ErrBusy: mailbox.ErrBusy, index.ErrBusy: mailbox.ErrBusy,

@@ -172,11 +172,7 @@ func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.
 func listed(uids []uint32) string {
 	var rs []imap.Range
 	for _, u := range uids {
-		if n := len(rs); n > 0 && rs[n-1].Hi+1 == u {
-			rs[n-1].Hi = u
-			continue
-		}
-		rs = append(rs, imap.Range{Lo: u, Hi: u})
+		rs = with(rs, u)
 	}
 	return string(imap.AppendRanges(nil, rs))
 }

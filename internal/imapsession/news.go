@@ -46,7 +46,6 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 		case mailbox.Reset:
 			return &mailboxGone{s.name}
 		case mailbox.Expunged:
-			s.exists--
 			if s.qresync {
 				gone = append(gone, imap.Range{Lo: e.UID, Hi: e.UID})
 			} else {
@@ -88,8 +87,7 @@ func (s *session) isRecent(e mailbox.Event) {
 
 // tellExists tells how many messages there are.
 func (s *session) tellExists() {
-	s.exists = s.box.Len()
-	s.w.Counted(uint32(s.exists), "EXISTS").End()
+	s.w.Counted(uint32(s.box.Len()), "EXISTS").End()
 	if !s.rev2 {
 		s.w.Counted(s.countRecent(), "RECENT").End()
 	}
@@ -165,7 +163,7 @@ func inRanges(rs []imap.Range, n uint32) bool {
 	return imap.Set{Ranges: rs}.Contains(n, ^uint32(0))
 }
 
-// with adds n, which is greater than all in the ranges.
+// with adds n after the ranges, which are in order where the numbers come so.
 func with(rs []imap.Range, n uint32) []imap.Range {
 	if k := len(rs); k > 0 && rs[k-1].Hi+1 == n {
 		rs[k-1].Hi = n

@@ -49,7 +49,7 @@ func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func ones(b uint64) int { return bits.OnesCount64(b) }
 
-// toRanges gathers UIDs, which it may put in order.
+// toRanges gathers UIDs, in any order, into ranges in order.
 func toRanges(uids []uint32) (rs []imap.Range) {
 	uids = slices.Clone(uids)
 	slices.Sort(uids)

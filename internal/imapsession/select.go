@@ -120,13 +120,12 @@ func walk(rs []imap.Range) func() (uint32, bool) {
 	}
 }
 
-// vanished tells which UIDs of asked, above matched, were expunged after modseq.
-// Where that is not remembered, all that are not there count.
+// vanished tells which UIDs of asked were expunged after modseq. Where that is not
+// remembered, all above matched that are not there count.
 func (s *session) vanished(modseq uint64, asked []imap.Range, matched uint32) {
 	gone, known := s.box.Vanished(modseq)
 	if !known {
-		from := matched
-		gone = s.missing(from)
+		gone = s.missing(matched)
 	}
 	if gone = intersect(gone, asked); len(gone) > 0 {
 		s.w.Untagged("VANISHED (EARLIER) ").Set(gone).End()
@@ -179,7 +178,7 @@ func (s *session) unselect() {
 	if err := s.box.Close(); err != nil {
 		s.note(s.name + ": " + err.Error())
 	}
-	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords, s.exists = nil, "", false, nil, nil, 0, 0
+	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords = nil, "", false, nil, nil, 0
 }
 
 // doClose: CLOSE (RFC 9051 §6.4.1) expunges and says nothing of it, UNSELECT (RFC

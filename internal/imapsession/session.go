@@ -89,7 +89,6 @@ type session struct {
 	recent   []imap.Range // UIDs that this session has as \Recent
 	saved    []imap.Range // UIDs of the last SEARCH RETURN (SAVE), RFC 5182
 	keywords int          // keywords that the client has been told of
-	exists   int          // messages that it has been told of
 	cache    imapfetch.Cache
 	uidForm  bool // the command that runs is one of UIDs
 }
@@ -204,8 +203,8 @@ func (s *session) command() error {
 		return s.refused(&imap.Error{Tag: c.Tag, Status: "BAD", Text: "no mailbox is selected"})
 	}
 	s.uidForm = c.UID
-	code, text, err := "", "", error(nil)
-	if code, text, err = do(s, c); err != nil {
+	code, text, err := do(s, c)
+	if err != nil {
 		return s.failed(c, err)
 	}
 	s.errs = 0
