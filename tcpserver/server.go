@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/internal/chain"
+	"quill/internal/lull"
 	"quill/internal/ucspi"
 )
 
@@ -70,6 +71,7 @@ type Server struct {
 	serial  atomic.Uint64
 	closing atomic.Bool
 	wg      sync.WaitGroup
+	lull    lull.Lull
 }
 
 // Start starts the rest of the chain, where it is to be resident. It comes
@@ -120,6 +122,7 @@ func (s *Server) Serve(l *Listener) error {
 func (s *Server) take(fd int) {
 	s.open.Add(1)
 	s.wg.Add(1)
+	s.lull.Count()
 	if s.Keep && !s.Hosts && !s.Ident && s.Banner == "" {
 		s.handle(fd)
 		return
@@ -215,6 +218,7 @@ func (s *Server) finish(c *client, status uint32, closeIt bool) {
 	s.note(c, "tcpserver: end %s status %d", c.number, status)
 	s.note(c, "tcpserver: status: %d/%d", s.open.Add(-1), s.Limit)
 	s.tell(c)
+	s.lull.Count()
 	<-s.slots
 	s.wg.Done()
 }

@@ -53,24 +53,22 @@ func (r *resident) session(s *chain.Session) int {
 	}
 	p := s.Packet()
 	p.Env = append(without(p.Env, "CHECKUSER", "CHECKPASS", "TIMESTAMP", "RESPONSE", "MECHANISM"), variables(a)...)
-	end := make(chan chain.Report, 1)
 	next := r.worker(place{privilege.ID{UID: a.UID, GID: a.GID}, r.root(a.Home)})
-	defer r.leave(next)
 	s.Report(chain.StatusAccepted, "")
+	end := s.Leave() // the worker has it now
 	next.Pass(p, func(rep chain.Report) {
-		if rep.Final() {
-			end <- rep
+		if !rep.Final() {
+			return
+		}
+		r.leave(next)
+		s.Note(rep.Text)
+		if code := rep.ExitCode(); code >= 0 {
+			end(code)
+		} else {
+			end(exit.Temporary)
 		}
 	})
-	s.Stream.Close() // the worker has it now
-	rep := <-end
-	if rep.Text != "" {
-		s.Note(rep.Text)
-	}
-	if rep.ExitCode() < 0 {
-		return exit.Temporary
-	}
-	return rep.ExitCode()
+	return exit.OK
 }
 
 // mail is mail/ of our home, by its own path.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -36,21 +37,26 @@ var parts = map[string]func() int{
 	// echo: a session program; writes its variable, what was read ahead, its
 	// pid, and echoes what it gets until the end; "crash" and "panic" do that.
 	"part-echo": func() int { return Serve(os.Args, echo) },
-	// middle: resident; adds a variable and passes on.
+	// middle: resident; adds a variable, passes on and leaves; the code of a
+	// question is its number of goroutines.
 	"part-middle": func() int {
 		n := NewNext(self("echo"), NextOptions{})
 		code := Serve(os.Args, func(s *Session) int {
+			if s.Stream == nil {
+				return runtime.NumGoroutine()
+			}
 			p := s.Packet()
 			p.Env = append(p.Env, "WHO=middle")
-			end := make(chan Report, 4)
+			end := s.Leave()
 			n.Pass(p, func(r Report) {
 				if !r.Final() {
 					s.Report(r.Status, r.Text)
 					return
 				}
-				end <- r
+				s.Note(r.Text)
+				end(r.ExitCode())
 			})
-			return (<-end).ExitCode()
+			return 99
 		})
 		n.Close()
 		return code
@@ -254,6 +260,46 @@ func TestDeath(t *testing.T) {
 	if len(slices.Compact(pids)) != 3 {
 		t.Errorf("pids %q; want three processes", pids)
 	}
+}
+
+// TestLeave: sessions that were left cost no goroutine, end with the code of who
+// has them, and are waited for.
+func TestLeave(t *testing.T) {
+	const sessions = maxIdle + 50
+	n := NewNext(self("middle"), NextOptions{})
+	var clients []*os.File
+	var ends []chan Report
+	for range sessions {
+		mine, p := client(t)
+		got := pass(n, p)
+		line(t, mine)
+		if r := wait(t, got); r.Status != StatusAccepted {
+			t.Fatalf("report %+v; want that it is accepted", r)
+		}
+		clients, ends = append(clients, mine), append(ends, got)
+	}
+	question := func() Report {
+		got := make(chan Report, 1)
+		n.Pass(&Packet{Conn: -1, Control: -1, Data: -1}, func(r Report) { got <- r })
+		return wait(t, got)
+	}
+	if r := question(); r.ExitCode() < 1 || r.ExitCode() > maxIdle+20 {
+		t.Errorf("%d goroutines for %d sessions that were left", r.ExitCode(), sessions)
+	}
+	closed := make(chan struct{})
+	go func() { n.Close(); close(closed) }()
+	for i, c := range clients {
+		select {
+		case <-closed:
+			t.Fatalf("the chain ended before session %d", i)
+		default:
+		}
+		c.Close()
+		if r := wait(t, ends[i]); r.ExitCode() != 7 || r.Text != "done" {
+			t.Errorf("end of session %d: %+v; want code 7 and done", i, r)
+		}
+	}
+	<-closed
 }
 
 // TestPanicEndsOneSession: a session's panic does not end its neighbours, and

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"quill/internal/exit"
+	"quill/internal/lull"
 	"quill/internal/ucspi"
 )
 
@@ -26,7 +27,8 @@ type Session struct {
 	Control, Data int           // descriptors to begin TLS with, or -1
 
 	serial uint64
-	link   *Link // nil when spawned
+	crew   *crew // nil when spawned
+	left   bool
 	note   strings.Builder
 }
 
@@ -104,7 +106,8 @@ type crew struct {
 	env     ucspi.Env
 	packets chan *Packet // to who is idle
 	idle    atomic.Int64
-	working sync.WaitGroup
+	working sync.WaitGroup // goroutines, and sessions that were left
+	lull    lull.Lull
 }
 
 // maxIdle is how many goroutines wait for a session at most.
@@ -112,6 +115,7 @@ const maxIdle = 64
 
 // take has a session run.
 func (c *crew) take(p *Packet) {
+	c.lull.Count()
 	select {
 	case c.packets <- p:
 	default:
@@ -151,7 +155,7 @@ func runSpawned(argv []string, run func(*Session) int) int {
 
 // serve runs the session of one packet and reports its end.
 func (c *crew) serve(p *Packet) {
-	s := &Session{Env: c.env.With(p.Env), Ahead: p.Ahead, Control: p.Control, Data: p.Data, serial: p.Serial, link: c.link}
+	s := &Session{Env: c.env.With(p.Env), Ahead: p.Ahead, Control: p.Control, Data: p.Data, serial: p.Serial, crew: c}
 	if p.Conn >= 0 {
 		if err := unix.SetNonblock(p.Conn, true); err != nil {
 			complain(c.argv, err)
@@ -163,7 +167,30 @@ func (c *crew) serve(p *Packet) {
 		s.Stream.Close()
 	}
 	closeNonNegative(s.Control, s.Data)
+	if s.left {
+		s.Env, s.Ahead, s.Stream = ucspi.Env{}, nil, nil
+		return
+	}
+	s.end(code)
+}
+
+// end reports the session's end.
+func (s *Session) end(code int) {
 	s.Report(Exited(code), s.note.String())
+	s.crew.lull.Count()
+}
+
+// Leave is for a session that another program has now, in the resident shape:
+// the function that runs it may return, whose code is of no account, and what
+// the session held is given back; it ends when end is called, once, with its
+// code. It is to be called before that function returns.
+func (s *Session) Leave() (end func(code int)) {
+	s.left = true
+	s.crew.working.Add(1)
+	return func(code int) {
+		s.end(code)
+		s.crew.working.Done()
+	}
 }
 
 // guard runs the session, and turns a panic into 111.
@@ -178,16 +205,16 @@ func (s *Session) guard(argv []string, run func(*Session) int) (code int) {
 }
 
 // Resident says whether the session is one of many in this process.
-func (s *Session) Resident() bool { return s.link != nil }
+func (s *Session) Resident() bool { return s.crew != nil }
 
 // Report sends news of the session up, before its end: StatusAccepted,
 // StatusMore. In the spawned shape it does nothing.
 func (s *Session) Report(status uint32, text string) {
-	if s.link == nil {
+	if s.crew == nil {
 		return
 	}
 	b := appendReport(make([]byte, 0, 12+len(text)), Report{s.serial, status, text})
-	if err := s.link.Send(b); err != nil && !errors.Is(err, unix.EPIPE) {
+	if err := s.crew.link.Send(b); err != nil && !errors.Is(err, unix.EPIPE) {
 		fmt.Fprintf(os.Stderr, "warning: report of a session: %v\n", err)
 	}
 }

@@ -28,11 +28,15 @@ type Reader struct {
 	app  appending
 }
 
+// readSize holds a few commands that come at once, and is all that an idle
+// session keeps for input.
+const readSize = 1 << 10
+
 // NewReader reads from in. When a client waits for leave to send a literal,
 // cont is called with the text of the continuation line, which it must write
 // and flush. To flush answers before waiting for input, let in's Read do it.
 func NewReader(in io.Reader, cont func(text string) error) *Reader {
-	return &Reader{in: bufio.NewReaderSize(in, 4096), cont: cont}
+	return &Reader{in: bufio.NewReaderSize(in, readSize), cont: cont}
 }
 
 // Buffered is how many bytes have been read from the client and not used. After

@@ -25,29 +25,39 @@ func verdictOf(code int) login.Verdict {
 	return login.Temporary
 }
 
-// ask asks the rest of the chain about a login; status is how a session ended.
-func (d *Door) ask(s *chain.Session, c login.Credentials, ahead []byte, vars []string) (login.Verdict, uint32) {
+// ask asks the rest of the chain about a login; code is that of a session that
+// has ended.
+func (d *Door) ask(s *chain.Session, c login.Credentials, ahead []byte, vars []string) (verdict login.Verdict, code int) {
 	switch {
 	case d.guard != nil:
-		return verdictOf(askGuard(d.guard, c, vars)), 0
+		return verdictOf(askGuard(d.guard, c, vars)), exit.OK
 	case d.next == nil:
-		return verdictOf(d.askSpawned(c, vars)), 0
+		return verdictOf(d.askSpawned(c, vars)), exit.OK
 	}
 	p := s.Packet()
 	p.Ahead = ahead
 	p.Env = slices.Concat(p.Env, vars, []string{"CHECKUSER=" + c.User, "CHECKPASS=" + c.Secret, "TIMESTAMP=" + c.Timestamp})
-	reports := make(chan chain.Report, 4)
-	d.next.Pass(p, func(r chain.Report) { reports <- r })
-	r := <-reports
-	if r.Status == chain.StatusAccepted {
-		s.Stream.Close() // the session has it now
-		for !r.Final() {
-			r = <-reports
+	first := make(chan chain.Report, 1)
+	var end func(int) // once another program has the session
+	d.next.Pass(p, func(r chain.Report) {
+		switch {
+		case end != nil && r.Final():
+			end(max(r.ExitCode(), exit.OK))
+		case end != nil:
+		case r.Status == chain.StatusAccepted:
+			end = s.Leave()
+			first <- r
+		case r.Final():
+			first <- r
 		}
-		return login.Taken, r.Status
+	})
+	r := <-first
+	if r.Status == chain.StatusAccepted {
+		s.Stream.Close() // the other has it now
+		return login.Taken, exit.OK
 	}
 	// A foreign program that exits 0 had the session and ended it.
-	return verdictOf(r.ExitCode()), r.Status
+	return verdictOf(r.ExitCode()), max(r.ExitCode(), exit.OK)
 }
 
 // askSpawned runs the rest of the chain for this login, with the credentials on

@@ -39,8 +39,8 @@ type Door struct {
 // Visit is one client's session before its login.
 type Visit struct {
 	*chain.Session
-	Door   *Door
-	status uint32 // of who had the session
+	Door *Door
+	code int // of who had the session
 }
 
 // Run serves all sessions and gives the exit code: in the spawned shape that of
@@ -64,8 +64,8 @@ func (d *Door) session(s *chain.Session) int {
 	v := &Visit{Session: s, Door: d}
 	taken, err := d.Talk(v)
 	switch {
-	case taken && v.status&^0xff00 == 0:
-		return int(v.status >> 8)
+	case taken:
+		return v.code
 	case err != nil:
 		return exit.Temporary
 	}
@@ -99,7 +99,7 @@ func (v *Visit) Note(event string) {
 // Try asks about a login; ahead is what the client has sent already, vars is
 // further variables, VAR=value, for who has the session.
 func (v *Visit) Try(c login.Credentials, ahead []byte, vars ...string) (verdict login.Verdict) {
-	verdict, v.status = v.Door.ask(v.Session, c, ahead, vars)
+	verdict, v.code = v.Door.ask(v.Session, c, ahead, vars)
 	return verdict
 }
 
