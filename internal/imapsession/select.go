@@ -42,7 +42,7 @@ func (s *session) doSelect(c *imap.Command) (string, string, error) {
 // tellMailbox tells what SELECT tells of a mailbox, but for its flags.
 func (s *session) tellMailbox() {
 	fresh, unseen := s.box.Opening()
-	if !s.readOnly && !s.rev2 {
+	if !s.rev2 {
 		s.recent = fresh
 	}
 	s.tellExists()
