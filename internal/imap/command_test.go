@@ -164,7 +164,7 @@ func TestMailboxes(t *testing.T) {
 		{"SELECT INBOX (QRESYNC (1 2 1 ))", nil}, {"SELECT INBOX ()", nil}, {"SELECT INBOX (FOO)", nil}, {"SELECT INBOX (CONDSTORE CONDSTORE)", nil},
 		{"SELECT", nil}, {`SELECT ""`, nil}, {"SELECT INBOX x", nil}, {"SELECT &Jjo", nil}, {"SELECT (x)", nil},
 		{"CREATE owatagusiam/", &Command{Name: "CREATE", Mailbox: "owatagusiam/"}},                                                    // RFC 9051 §6.3.4
-		{`CREATE MySpecial (USE (\Drafts \Sent))`, &Command{Name: "CREATE", Mailbox: "MySpecial", Use: []string{`\Drafts`, `\Sent`}}}, // RFC 6154 §5.2
+		{`CREATE MySpecial (USE (\Drafts \Sent))`, &Command{Name: "CREATE", Mailbox: "MySpecial", Use: []string{`\Drafts`, `\Sent`}}}, // RFC 6154 §5.3
 		{`CREATE Everything (USE ())`, &Command{Name: "CREATE", Mailbox: "Everything", Use: []string{}}},
 		{`CREATE x (USE (Sent))`, nil}, {`CREATE x (FOO)`, nil}, {`CREATE "a*"`, nil}, {`CREATE "a%b"`, nil}, {`CREATE a%b`, nil},
 		{"DELETE blurdybloop", &Command{Name: "DELETE", Mailbox: "blurdybloop"}},
@@ -194,10 +194,14 @@ func TestList(t *testing.T) {
 		{`LIST "" ("INBOX" "Drafts" "Sent/%")`, &Command{Name: "LIST", List: &List{Extended: true, Patterns: []string{"INBOX", "Drafts", "Sent/%"}}}},
 		{`LIST (SUBSCRIBED RECURSIVEMATCH) "" "*" RETURN (STATUS (MESSAGES UNSEEN) SUBSCRIBED SPECIAL-USE)`, &Command{Name: "LIST", List: &List{Extended: true,
 			Patterns: []string{"*"}, SelectSubscribed: true, SelectRecursive: true, ReturnSubscribed: true, ReturnSpecialUse: true, ReturnStatus: []string{"MESSAGES", "UNSEEN"}}}},
-		{`LIST (SPECIAL-USE) "" "*" RETURN ()`, &Command{Name: "LIST", List: &List{Extended: true, Patterns: []string{"*"}, SelectSpecialUse: true}}}, // RFC 6154 §5.1
+		{`LIST (SPECIAL-USE) "" "*" RETURN ()`, &Command{Name: "LIST", List: &List{Extended: true, Patterns: []string{"*"}, SelectSpecialUse: true}}}, // RFC 6154 §5.2
+		{`LIST "" "&Jjo"`, &Command{Name: "LIST", List: &List{}}},                                                                                     // RFC 9051 §6.3.9: passed over
+		{`LIST "" ("&Jjo" a "")`, &Command{Name: "LIST", List: &List{Extended: true, Patterns: []string{"a"}}}},                                       // RFC 5258 §3
+		{`LIST () "a" ""`, &Command{Name: "LIST", List: &List{Extended: true, Reference: "a", Patterns: []string{}}}},
+		{`LIST "&Jjo" ""`, nil},
 		{`LIST (RECURSIVEMATCH) "" "*"`, nil}, // RFC 5258 §3.1
 		{`LIST (FOO) "" "*"`, nil}, {`LIST "" "*" RETURN (FOO)`, nil}, {`LIST "" "*" (CHILDREN)`, nil}, {`LIST "" "*" RETURN`, nil},
-		{`LIST "" ()`, nil}, {`LIST ""`, nil}, {`LIST "" "&Jjo"`, nil}, {`LIST "" "*" RETURN (STATUS)`, nil}, {`LIST % ""`, nil},
+		{`LIST "" ()`, nil}, {`LIST ""`, nil}, {`LIST "" "*" RETURN (STATUS)`, nil}, {`LIST % ""`, nil},
 		{`LSUB "#news." "comp.%"`, &Command{Name: "LSUB", List: &List{Reference: "#news.", Patterns: []string{"comp.%"}}}}, // RFC 3501 §6.3.9
 		{`LSUB "" ("a" "b")`, nil}, {`LSUB "" "a" RETURN ()`, nil},
 	})

@@ -2,11 +2,13 @@
 
 package imap
 
+import "slices"
+
 // List is what LIST asks for (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154).
 type List struct {
 	Extended  bool // more than RFC 3501's LIST: "" is no question for the delimiter
 	Reference string
-	Patterns  []string // decoded like names, for NewMatcher
+	Patterns  []string // decoded like names, for NewMatcher; without those that no name can match
 
 	SelectSubscribed, SelectRemote, SelectRecursive, SelectSpecialUse bool
 
@@ -29,20 +31,22 @@ func (p *parser) cmdList(c *Command) {
 	p.space()
 	if p.peek() == '(' {
 		l.Extended = true
-		p.list(maxItems, false, func() { l.Patterns = append(l.Patterns, p.pattern()) })
+		p.list(maxItems, false, func() { p.pattern(l) })
 	} else {
-		l.Patterns = []string{p.pattern()}
+		p.pattern(l)
 	}
-	if p.atEnd() {
-		return
+	if !p.atEnd() {
+		p.space()
+		if p.word() != "RETURN" {
+			p.fail("expected RETURN")
+		}
+		l.Extended = true
+		p.space()
+		p.list(maxItems, true, func() { p.listReturn(l) })
 	}
-	p.space()
-	if p.word() != "RETURN" {
-		p.fail("expected RETURN")
+	if l.Extended { // RFC 5258 §3
+		l.Patterns = slices.DeleteFunc(l.Patterns, func(s string) bool { return s == "" })
 	}
-	l.Extended = true
-	p.space()
-	p.list(maxItems, true, func() { p.listReturn(l) })
 }
 
 func (p *parser) listSelect(l *List) {
@@ -80,13 +84,19 @@ func (p *parser) listReturn(l *List) {
 func (p *parser) cmdLsub(c *Command) {
 	c.List = &List{Reference: p.decoded(p.astring())}
 	p.space()
-	c.List.Patterns = []string{p.pattern()}
+	p.pattern(c.List)
 }
 
-// pattern reads a list-mailbox: an astring in which wildcards may stand bare.
-func (p *parser) pattern() string {
+// pattern reads a list-mailbox: an astring in which wildcards may stand bare. One
+// that is like no name is passed over (RFC 9051 §6.3.9).
+func (p *parser) pattern(l *List) {
+	var s string
 	if c := p.peek(); c == '"' || c == '{' {
-		return p.decoded(p.str())
+		s = p.str()
+	} else {
+		s = p.run(func(c byte) bool { return isAtomChar(c) || c == ']' || c == '%' || c == '*' }, "a pattern")
 	}
-	return p.decoded(p.run(func(c byte) bool { return isAtomChar(c) || c == ']' || c == '%' || c == '*' }, "a pattern"))
+	if name, ok := DecodeMailbox(s, p.r.UTF8); ok {
+		l.Patterns = append(l.Patterns, name)
+	}
 }

@@ -96,3 +96,32 @@ func TestUntold(t *testing.T) {
 		t.Errorf("%d messages; want 1", n)
 	}
 }
+
+// vanishing is an account whose mailbox has just been deleted where its status is
+// asked for.
+type vanishing struct {
+	mailbox.Account
+	err error
+}
+
+func (v vanishing) Status(string) (mailbox.Status, error) { return mailbox.Status{}, v.err }
+
+// TestListStatusGone: what LIST has found and STATUS does not find is told as no
+// mailbox (RFC 5819 §2); other trouble is the log's.
+func TestListStatusGone(t *testing.T) {
+	for _, c := range []struct {
+		err   error
+		want  string
+		noted bool
+	}{
+		{mailbox.ErrNoMailbox, `* LIST (\NonExistent \HasNoChildren) "." INBOX`, false},
+		{mailbox.ErrNotOpen, `* LIST (\NonExistent \HasNoChildren) "." INBOX`, false},
+		{errors.New("disk on fire"), `* LIST (\HasNoChildren) "." INBOX`, true},
+	} {
+		b := broken{vanishing{mailboxtest.New().Account(), c.err}, &atomic.Pointer[error]{}}
+		lines, notes := b.run(t, "a LIST \"\" % RETURN (STATUS (MESSAGES))\r\n")
+		if len(lines) != 3 || lines[1] != c.want || lines[2] != "a OK done" || len(notes) > 0 != c.noted {
+			t.Errorf("%v: answers %q, notes %q; want %s, noted: %v", c.err, lines, notes, c.want, c.noted)
+		}
+	}
+}

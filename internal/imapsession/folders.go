@@ -4,6 +4,7 @@ package imapsession
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 // below, which every mailbox can have.
 func (s *session) doCreate(c *imap.Command) (string, string, error) {
 	name := strings.TrimSuffix(c.Mailbox, string(mailbox.Separator))
-	if name == "INBOX" {
+	if strings.EqualFold(name, "INBOX") {
 		return "", "", mailbox.ErrExists
 	}
 	return "", "", s.Account.Create(name, c.Use)
@@ -35,7 +36,7 @@ func (s *session) doDelete(c *imap.Command) (string, string, error) {
 // doRename: RFC 9051 §6.3.6. The selected mailbox goes on under its new name.
 func (s *session) doRename(c *imap.Command) (string, string, error) {
 	to := strings.TrimSuffix(c.NewName, string(mailbox.Separator))
-	if to == "INBOX" {
+	if strings.EqualFold(to, "INBOX") {
 		return "", "", mailbox.ErrExists
 	}
 	if err := s.Account.Rename(c.Mailbox, to); err != nil {
@@ -71,7 +72,11 @@ func (s *session) tellStatus(name string, items []string, st *mailbox.Status) {
 		if i > 0 {
 			s.w.Raw(" ")
 		}
-		s.w.Raw(item).Raw(" ").Number(statusItem(item, st))
+		if s.w.Raw(item).Raw(" "); item == "APPENDLIMIT" && st.AppendLimit <= 0 {
+			s.w.Raw("NIL") // RFC 7889 §5: 0 would say that nothing is taken
+			continue
+		}
+		s.w.Number(statusItem(item, st))
 	}
 	s.w.Raw(")").End()
 }
@@ -95,13 +100,13 @@ func statusItem(item string, st *mailbox.Status) uint64 {
 	case "SIZE":
 		return uint64(st.Size)
 	}
-	return uint64(st.AppendLimit)
+	return uint64(min(st.AppendLimit, math.MaxUint32)) // a number, RFC 7889 §5
 }
 
 // tryCreate tells a client that it may make the mailbox that is not there (RFC
-// 9051 §6.3.12).
+// 9051 §6.3.12), if only as a level above others.
 func tryCreate(err error) error {
-	if errors.Is(err, mailbox.ErrNoMailbox) {
+	if errors.Is(err, mailbox.ErrNoMailbox) || errors.Is(err, mailbox.ErrNotOpen) {
 		return no("TRYCREATE", "no such mailbox; make it first")
 	}
 	return err

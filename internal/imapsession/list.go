@@ -3,6 +3,7 @@
 package imapsession
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -15,7 +16,6 @@ type entry struct {
 	mailbox.Folder
 	exists     bool // in the account, if only as a level
 	subscribed bool
-	below      bool // a name below this one is subscribed to
 	tell       bool
 	info       bool // tell that names below it were selected: CHILDINFO
 }
@@ -36,7 +36,7 @@ func (s *session) entries(subs bool) ([]*entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		at := func(name string) *entry {
+		at := func(name string) *entry { // LSUB and RECURSIVEMATCH may tell levels that are not there
 			if byName[name] == nil {
 				byName[name] = &entry{Folder: mailbox.Folder{Name: name, NoSelect: true}}
 			}
@@ -45,7 +45,7 @@ func (s *session) entries(subs bool) ([]*entry, error) {
 		for _, name := range names {
 			at(name).subscribed = true
 			for up := parent(name); up != ""; up = parent(up) {
-				at(up).below = true
+				at(up)
 			}
 		}
 	}
@@ -89,21 +89,29 @@ func (s *session) doList(c *imap.Command) (string, string, error) {
 	if slices.Contains(l.ReturnStatus, "HIGHESTMODSEQ") {
 		s.wantModSeq()
 	}
-	match := matcher(l)
+	match := matcher(l, l.Patterns)
+	level := match
+	if s.nonExistent(l) {
+		level = matcher(l, slices.DeleteFunc(slices.Clone(l.Patterns), func(p string) bool { return !strings.HasSuffix(p, "%") }))
+	}
 	for _, e := range all {
-		e.tell = match(e.Name) && selects(l, e)
+		e.tell = match(e.Name) && selects(l, e) && (!e.NoSelect || l.SelectSubscribed || level(e.Name))
 	}
 	if l.SelectRecursive {
 		recursive(l, all, match)
 	}
 	for _, e := range all {
 		if e.tell {
-			s.tellFolder("LIST", l, e)
-			s.listStatus(l, e)
+			s.tellListed(l, e)
 		}
 	}
 	return "", "", nil
 }
+
+// nonExistent says whether a mere level is told as \NonExistent, and so only where
+// a pattern ends in % (RFC 9051 §6.3.9 and §7.3.1). To others it is \Noselect,
+// as what was deleted and has others below it (RFC 3501 §6.3.4).
+func (s *session) nonExistent(l *imap.List) bool { return l.Extended || s.rev2 }
 
 // selects says whether LIST's selection options take the entry.
 func selects(l *imap.List, e *entry) bool {
@@ -139,9 +147,9 @@ func recursive(l *imap.List, all []*entry, match func(string) bool) {
 
 // matcher says whether a name matches one of the patterns, each of which stands
 // after the reference.
-func matcher(l *imap.List) func(string) bool {
+func matcher(l *imap.List, patterns []string) func(string) bool {
 	var ms []*imap.Matcher
-	for _, p := range l.Patterns {
+	for _, p := range patterns {
 		ms = append(ms, imap.NewMatcher(l.Reference+p, mailbox.Separator))
 	}
 	return func(name string) bool {
@@ -152,7 +160,7 @@ func matcher(l *imap.List) func(string) bool {
 func (s *session) tellFolder(word string, l *imap.List, e *entry) {
 	var attrs []string
 	switch {
-	case e.NoSelect && word == "LIST" && (l.Extended || s.rev2):
+	case e.NoSelect && word == "LIST" && s.nonExistent(l):
 		attrs = append(attrs, `\NonExistent`)
 	case e.NoSelect:
 		attrs = append(attrs, `\Noselect`)
@@ -174,18 +182,24 @@ func (s *session) tellFolder(word string, l *imap.List, e *entry) {
 	s.w.End()
 }
 
-// listStatus tells the status of a mailbox that LIST has told of. Where that
-// cannot be had it is left out (RFC 5819 §2).
-func (s *session) listStatus(l *imap.List, e *entry) {
-	if len(l.ReturnStatus) == 0 || e.NoSelect || !e.exists {
+// tellListed tells a name that LIST has found, and its status where that was asked
+// for and it is not told for those below it alone (RFC 5819 §3). A status that
+// cannot be had is left out; that of a mailbox which was deleted meanwhile shows
+// that (§2).
+func (s *session) tellListed(l *imap.List, e *entry) {
+	if len(l.ReturnStatus) == 0 || e.NoSelect || !selects(l, e) {
+		s.tellFolder("LIST", l, e)
 		return
 	}
 	st, err := s.Account.Status(e.Name)
-	if err != nil {
+	if errors.Is(err, mailbox.ErrNoMailbox) || errors.Is(err, mailbox.ErrNotOpen) {
+		e.NoSelect = true
+	} else if err != nil {
 		s.note("STATUS of " + e.Name + ": " + err.Error())
-		return
 	}
-	s.tellStatus(e.Name, l.ReturnStatus, &st)
+	if s.tellFolder("LIST", l, e); err == nil {
+		s.tellStatus(e.Name, l.ReturnStatus, &st)
+	}
 }
 
 // doLsub: RFC 3501 §6.3.9. A name that matches because one below it, which does
@@ -195,30 +209,20 @@ func (s *session) doLsub(c *imap.Command) (string, string, error) {
 	if err != nil {
 		return "", "", err
 	}
-	match := matcher(c.List)
-	told := make(map[string]bool)
+	match := matcher(c.List, c.List.Patterns)
+	hides := make(map[string]bool) // levels above what is subscribed to and does not match
 	for _, e := range all {
-		if e.subscribed && match(e.Name) {
-			told[e.Name] = true
+		if e.subscribed && !match(e.Name) {
+			for up := parent(e.Name); up != ""; up = parent(up) {
+				hides[up] = true
+			}
 		}
 	}
 	for _, e := range all {
-		switch {
-		case told[e.Name]:
-			e.NoSelect = false // what is told here is the subscription
-			s.tellFolder("LSUB", c.List, e)
-		case e.below && match(e.Name) && hides(all, e.Name, match):
-			e.NoSelect = true
+		if match(e.Name) && (e.subscribed || hides[e.Name]) {
+			e.NoSelect = !e.subscribed // what is told here is the subscription
 			s.tellFolder("LSUB", c.List, e)
 		}
 	}
 	return "", "", nil
-}
-
-// hides tells whether a name below this one is subscribed to that the pattern
-// does not match.
-func hides(all []*entry, name string, match func(string) bool) bool {
-	return slices.ContainsFunc(all, func(e *entry) bool {
-		return e.subscribed && strings.HasPrefix(e.Name, name+string(mailbox.Separator)) && !match(e.Name)
-	})
 }

@@ -80,7 +80,7 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 // isRecent keeps which new messages are this session's.
 func (s *session) isRecent(e mailbox.Event) {
 	var m mailbox.Message
-	if s.box.Message(e.Seq, &m); m.New && !s.readOnly && !s.rev2 {
+	if s.box.Message(e.Seq, &m); m.New && !s.rev2 {
 		s.recent = with(s.recent, m.UID)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // doSearch: RFC 9051 §6.4.4, RFC 5182. A search that was to be saved and fails
 // saves that nothing was found.
 func (s *session) doSearch(c *imap.Command) (string, string, error) {
+	if c.Search.Charset != "" && s.utf8 { // RFC 6855 §3
+		return "", "", wrong("no CHARSET after ENABLE UTF8=ACCEPT")
+	}
 	if c.Search.ModSeq {
 		s.wantModSeq()
 	}

@@ -118,7 +118,7 @@ type Status struct {
 	UIDNext, UIDValidity              uint32
 	HighestModSeq                     uint64
 	Size                              int64 // RFC 8438: of all messages, at least their RFC822.SIZE
-	AppendLimit                       int64 // RFC 7889
+	AppendLimit                       int64 // RFC 7889; 0: none
 }
 
 // Account is one user's mail. It is one session's, which calls it from one
@@ -143,7 +143,7 @@ type Account interface {
 	// Append begins an APPEND of one or more messages, all or none of which will
 	// be there (RFC 3502).
 	Append(name string) (Appender, error)
-	// AppendLimit is the bytes of a message that is taken (RFC 7889).
+	// AppendLimit is the bytes of a message that is taken (RFC 7889); 0: any.
 	AppendLimit() int64
 }
 
