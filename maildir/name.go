@@ -45,7 +45,12 @@ func stem(id mailid.ID, rcpt int) string {
 	return fmt.Sprintf("%d.M%dQ%sR%d", t.Unix(), t.Nanosecond()/1000, id, rcpt)
 }
 
-func sizes(size, wsize int64) string { return fmt.Sprintf(",S=%d,W=%d", size, wsize) }
+func sizes(size, wsize int64) string {
+	if wsize < size { // not measured
+		return fmt.Sprintf(",S=%d", size)
+	}
+	return fmt.Sprintf(",S=%d,W=%d", size, wsize)
+}
 
 // Host is how a host stands in file names: '/', ':' and ',' as \057, \072 and
 // \054, anything unprintable as '_', and cut to 24 bytes.

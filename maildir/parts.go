@@ -47,11 +47,12 @@ func WriteFile(dir int, name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Measure looks at one file of new/ (fresh) or cur/, as Scan does; ok is false
-// for what is no message or is gone.
-func (m *Maildir) Measure(name string, fresh bool) (msg Message, ok bool, err error) {
+// Look looks at one file of new/ (fresh) or cur/, as Scan does, but does not read
+// it: where the name does not tell Wire, that is 0. ok is false for what is no
+// message or is gone.
+func (m *Maildir) Look(name string, fresh bool) (msg Message, ok bool, err error) {
 	key, _ := splitInfo(name)
-	return m.measure(key, place{fresh, name[len(key):]})
+	return m.look(key, place{fresh, name[len(key):]})
 }
 
 // Known is a message of which all is known already, as Scan would tell of it.

@@ -19,7 +19,7 @@ type Message struct {
 	Name  string    // the file's name, its info part included
 	New   bool      // in new/, else in cur/
 	Size  int64     // bytes on disk
-	Wire  int64     // bytes when each line ends in CRLF
+	Wire  int64     // bytes when each line ends in CRLF; less than Size: not measured
 	MTime time.Time // of the file; for what it is worth
 
 	order int64 // microseconds by the name, or else the file
@@ -31,6 +31,9 @@ func (msg Message) UIDL() string { return UIDL(msg.Name) }
 
 // Flags is its flags.
 func (msg Message) Flags() []Flag { return Flags(msg.Name) }
+
+// Measured says whether Wire is known.
+func (msg Message) Measured() bool { return msg.Wire >= msg.Size }
 
 // Key is the part of its name that stays.
 func (msg Message) Key() string { key, _ := splitInfo(msg.Name); return key }
@@ -66,8 +69,24 @@ func byTime(a, b Message) int {
 	return cmp.Compare(a.Key(), b.Key())
 }
 
-// measure looks at one file; ok is false for what is no message or is gone.
+// measure looks at one file, and reads it where its name does not tell its sizes;
+// ok is false for what is no message or is gone.
 func (m *Maildir) measure(key string, at place) (msg Message, ok bool, err error) {
+	msg, ok, err = m.look(key, at)
+	if !ok || err != nil || msg.Measured() {
+		return msg, ok, err
+	}
+	f, err := m.Open(msg)
+	if err != nil {
+		return msg, false, ignoreGone(err)
+	}
+	defer f.Close()
+	msg.Size, msg.Wire, err = Sizes(f, msg.Size)
+	return msg, err == nil, err
+}
+
+// look is measure without reading: Wire is 0 where the name does not tell it.
+func (m *Maildir) look(key string, at place) (msg Message, ok bool, err error) {
 	msg = Message{Name: key + at.info, New: at.fresh}
 	var st unix.Stat_t
 	err = unix.Fstatat(m.dir(at.fresh), msg.Name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -84,20 +103,17 @@ func (m *Maildir) measure(key string, at place) (msg Message, ok bool, err error
 	size, wsize := nameSizes(msg.Name)
 	if size == st.Size && wsize >= size && wsize <= 2*size {
 		msg.Wire = wsize
-		return msg, true, nil
 	}
-	f, err := m.Open(msg)
-	if err != nil {
-		return msg, false, ignoreGone(err)
-	}
-	defer f.Close()
-	var c counter
-	buf := make([]byte, min(64<<10, st.Size+1)) // small for a small file: a Maildir has many, looked at one after another
-	if _, err = io.CopyBuffer(&c, struct{ io.Reader }{f}, buf); err != nil {
-		return msg, false, err
-	}
-	msg.Size, msg.Wire = c.size, c.wire
 	return msg, true, nil
+}
+
+// Sizes reads a message to its end: its bytes as they are, and with each line
+// ended by CRLF. about is what it may have.
+func Sizes(r io.Reader, about int64) (size, wire int64, err error) {
+	var c counter
+	buf := make([]byte, min(64<<10, about+1)) // small for a small file: a Maildir has many, looked at one after another
+	_, err = io.CopyBuffer(&c, struct{ io.Reader }{r}, buf)
+	return c.size, c.wire, err
 }
 
 func ignoreGone(err error) error {

@@ -118,7 +118,7 @@ func (a *account) Delete(name string) error { return known(a.f.Delete(name)) }
 func (a *account) Rename(from, to string) error { return known(a.f.Rename(from, to)) }
 
 // Status implements mailbox.Account.
-func (a *account) Status(name string) (st mailbox.Status, err error) {
+func (a *account) Status(name string, size bool) (st mailbox.Status, err error) {
 	b, err := a.f.Box(name)
 	if err != nil {
 		return st, known(err)
@@ -127,12 +127,19 @@ func (a *account) Status(name string) (st mailbox.Status, err error) {
 	if err := b.Index().Sync(); err != nil {
 		return st, known(err)
 	}
+	if size {
+		if err := b.Index().Measure(); err != nil {
+			return st, known(err)
+		}
+	}
 	v := b.Index().View()
 	defer v.Close()
 	st = mailbox.Status{Messages: v.Len(), UIDNext: uint32(v.UIDNext()), UIDValidity: v.UIDValidity(), HighestModSeq: v.HighestModSeq(), AppendLimit: a.p.limit}
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.Message(seq)
-		st.Size += m.Wire
+		if size {
+			st.Size += m.Wire
+		}
 		if m.New {
 			st.Recent++
 		}

@@ -55,12 +55,19 @@ func (b *box) read() bool {
 		return false
 	}
 	defer x.Close()
+	if err := x.Measure(); err != nil {
+		logf("warning: %v", err)
+		return false
+	}
 	v := x.View()
 	b.uids = make(map[string]index.UID, v.Len())
-	b.msgs = make([]maildir.Message, v.Len())
-	for i := range b.msgs {
+	b.msgs = make([]maildir.Message, 0, v.Len())
+	for i := range v.Len() {
 		m := v.Message(i + 1)
-		b.msgs[i] = maildir.Known(m.Name, m.New, m.Size, m.Wire, m.InternalDate())
+		if !m.Measured() { // gone meanwhile
+			continue
+		}
+		b.msgs = append(b.msgs, maildir.Known(m.Name, m.New, m.Size, m.Wire, m.InternalDate()))
 		b.uids[m.Key()] = m.UID
 	}
 	slices.SortFunc(b.msgs, maildir.ByTime)

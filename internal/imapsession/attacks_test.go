@@ -56,7 +56,7 @@ func (c *client) ask(t *testing.T, send, last string) (lines []string) {
 // messages is how many the mailbox has.
 func messages(t *testing.T, mail *mailboxtest.Mail) int {
 	t.Helper()
-	st, err := mail.Account().Status("INBOX")
+	st, err := mail.Account().Status("INBOX", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ type vanishing struct {
 	err error
 }
 
-func (v vanishing) Status(string) (mailbox.Status, error) { return mailbox.Status{}, v.err }
+func (v vanishing) Status(string, bool) (mailbox.Status, error) { return mailbox.Status{}, v.err }
 
 // TestListStatusGone: what LIST has found and STATUS does not find is told as no
 // mailbox (RFC 5819 §2); other trouble is the log's.

@@ -55,7 +55,7 @@ func (s *session) doSubscribe(c *imap.Command) (string, string, error) {
 
 // doStatus: RFC 9051 §6.3.11.
 func (s *session) doStatus(c *imap.Command) (string, string, error) {
-	st, err := s.Account.Status(c.Mailbox)
+	st, err := s.Account.Status(c.Mailbox, slices.Contains(c.Status, "SIZE"))
 	if err != nil {
 		return "", "", err
 	}

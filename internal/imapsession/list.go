@@ -191,7 +191,7 @@ func (s *session) tellListed(l *imap.List, e *entry) {
 		s.tellFolder("LIST", l, e)
 		return
 	}
-	st, err := s.Account.Status(e.Name)
+	st, err := s.Account.Status(e.Name, slices.Contains(l.ReturnStatus, "SIZE"))
 	if errors.Is(err, mailbox.ErrNoMailbox) || errors.Is(err, mailbox.ErrNotOpen) {
 		e.NoSelect = true
 	} else if err != nil {

@@ -41,7 +41,7 @@ type Message struct {
 	Keywords uint64 // bit n: the mailbox's keyword n
 	ModSeq   uint64 // RFC 7162
 	Size     int64  // bytes as it is kept
-	Wire     int64  // bytes when each line ends in CRLF: RFC822.SIZE
+	Wire     int64  // bytes when each line ends in CRLF, RFC822.SIZE; 0: not known yet
 	Date     int64  // INTERNALDATE, nanoseconds since 1970
 }
 
@@ -117,7 +117,7 @@ type Status struct {
 	Messages, Recent, Unseen, Deleted int
 	UIDNext, UIDValidity              uint32
 	HighestModSeq                     uint64
-	Size                              int64 // RFC 8438: of all messages, at least their RFC822.SIZE
+	Size                              int64 // RFC 8438: of all messages, at least their RFC822.SIZE; only where it was asked for
 	AppendLimit                       int64 // RFC 7889; 0: none
 }
 
@@ -137,7 +137,8 @@ type Account interface {
 	// Rename renames a mailbox and those below it. INBOX's messages move to the
 	// new name, and it stays (RFC 3501 §6.3.5).
 	Rename(from, to string) error
-	Status(name string) (Status, error)
+	// Status is a mailbox's figures; its Size only where size says so: it may take reading.
+	Status(name string, size bool) (Status, error)
 	// Open opens a mailbox for the session.
 	Open(name string, readOnly bool) (Mailbox, error)
 	// Append begins an APPEND of one or more messages, all or none of which will

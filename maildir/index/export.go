@@ -200,7 +200,7 @@ func (x *Index) uidlist() ([]byte, error) {
 		if !strings.Contains(key, ",S=") {
 			fmt.Fprintf(w, " S%d", m.Size)
 		}
-		if !strings.Contains(key, ",W=") {
+		if m.Measured() && !strings.Contains(key, ",W=") {
 			fmt.Fprintf(w, " W%d", m.Wire)
 		}
 		if e, ok := old.files[key]; ok && !e.twice && e.uid == m.UID && old.valid == x.s.valid {

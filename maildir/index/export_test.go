@@ -69,7 +69,7 @@ func TestExport(t *testing.T) {
 	if got, want := text(t, dir, dovecotKeywords), "0 $Forwarded\n1 Foo\n2 Bar\n"; got != want {
 		t.Errorf("keywords %q; want %q", got, want)
 	}
-	want := "3 V17 N11 Gbf5adf061ce6096bbb5e000083ecc375\n5 S12 W14 P77 G1 :1.a:2,Sabc\n7 P8 :2.b,S=12,W=14:2,\n9 S12 W14 :3.c\n10 S12 W14 :4.d:2,c\n"
+	want := "3 V17 N11 Gbf5adf061ce6096bbb5e000083ecc375\n5 S12 P77 G1 :1.a:2,Sabc\n7 P8 :2.b,S=12,W=14:2,\n9 S12 :3.c\n10 S12 :4.d:2,c\n"
 	if got := text(t, dir, dovecotList); got != want {
 		t.Errorf("list\n%swant\n%s", got, want)
 	}
@@ -178,6 +178,10 @@ func TestCheckRebuild(t *testing.T) {
 		}
 	}
 	check("whole")
+	if err := x.Measure(); err != nil {
+		t.Fatal(err)
+	}
+	check("whole and measured")
 	drop(t, dir, "new/9.x")
 	if wrong, pending, err := Check(m); err != nil || len(wrong) != 0 || pending != 1 {
 		t.Errorf("a delivery: %q, %d, %v; want 1 to take in", wrong, pending, err)

@@ -67,7 +67,7 @@ type Message struct {
 	Keywords uint64 // bit n: the folder's keyword n
 	ModSeq   uint64 // of its last change (RFC 7162)
 	Size     int64  // bytes on disk
-	Wire     int64  // bytes when each line ends in CRLF: RFC822.SIZE
+	Wire     int64  // bytes when each line ends in CRLF, RFC822.SIZE; 0: not measured
 	Date     int64  // INTERNALDATE, nanoseconds since 1970
 	Saved    uint32 // when it came into this folder, seconds since 1970 (RFC 8514)
 	Cache    uint64 // where qx.cache has it; 0: nowhere
@@ -80,6 +80,9 @@ func (m *Message) InternalDate() time.Time { return time.Unix(0, m.Date) }
 
 // Key is the part of its file's name that stays.
 func (m *Message) Key() string { key, _, _ := strings.Cut(m.Name, ":"); return key }
+
+// Measured says whether Wire is known.
+func (m *Message) Measured() bool { return m.Wire >= m.Size }
 
 // dirty: the file's name does not yet say what the index does.
 func (m *Message) dirty() bool {

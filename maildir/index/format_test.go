@@ -157,6 +157,7 @@ func samples() []record {
 		{kind: kindRotate, gen: 5},
 		{kind: kindEmail, msg: Message{UID: 1, EmailID: 8}},
 		{kind: kindCache, places: []placed{{1, 1<<placeBits | 16}, {9, 0}}},
+		{kind: kindSizes, places: []placed{{1, 0}, {9, 1<<63 - 1}}},
 	}
 }
 
@@ -212,6 +213,9 @@ func TestRecordLimits(t *testing.T) {
 		{record{kind: kindExpunge, modseq: 2, uids: ranges}, false},
 		{record{kind: kindCache, places: places[:placesMax]}, true},
 		{record{kind: kindCache, places: places}, false},
+		{record{kind: kindSizes, places: places[:placesMax]}, true},
+		{record{kind: kindSizes, places: places}, false},
+		{record{kind: kindSizes, places: []placed{{1, 1 << 63}}}, false},
 		{record{kind: kindName, msg: Message{UID: 1, Name: long[:nameMax]}}, true},
 		{record{kind: kindName, msg: Message{UID: 1, Name: long}}, false},
 		{record{kind: kindKeyword, keyword: long[:KeywordMax]}, true},

@@ -204,7 +204,7 @@ func (x *Index) fill(s *state, l *list, seen files) error {
 				continue
 			}
 			e, known := l.files[key]
-			f, ok, err := x.measure(key, info, fresh, &e, known)
+			f, ok, err := x.lookUp(key, info, fresh, &e, known)
 			switch {
 			case err != nil:
 				return err
@@ -225,9 +225,8 @@ func (x *Index) fill(s *state, l *list, seen files) error {
 	return nil
 }
 
-// measure is Measure, but that the list's sizes spare reading a file whose name
-// has none.
-func (x *Index) measure(key, info string, fresh bool, e *entry, known bool) (f maildir.Message, ok bool, err error) {
+// lookUp is Look, but that the list tells the size of a file whose name does not.
+func (x *Index) lookUp(key, info string, fresh bool, e *entry, known bool) (f maildir.Message, ok bool, err error) {
 	if known && !e.twice && e.wire >= 0 && !strings.Contains(key, ",W=") {
 		var st unix.Stat_t
 		err := unix.Fstatat(x.m.Dir(fresh), key+info, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -235,7 +234,7 @@ func (x *Index) measure(key, info string, fresh bool, e *entry, known bool) (f m
 			return maildir.Message{Name: key + info, New: fresh, Size: st.Size, Wire: wire, MTime: time.Unix(st.Mtim.Unix())}, true, nil
 		}
 	}
-	return x.m.Measure(key+info, fresh)
+	return x.m.Look(key+info, fresh)
 }
 
 // foreignKeywords gives the messages their keywords: by the letters in their

@@ -89,6 +89,9 @@ func TestTakeOver(t *testing.T) {
 			if got := seenBy(x.View()); got != tt.want {
 				t.Errorf("taken over:\n%swant\n%s", got, tt.want)
 			}
+			if err := x.Measure(); err != nil {
+				t.Error(err)
+			}
 			for i := range x.s.msgs {
 				if m := x.s.msgs[i]; m.Size != 12 || m.Wire != 14 {
 					t.Errorf("%s has %d and %d bytes; want 12 and 14", m.Name, m.Size, m.Wire)

@@ -293,7 +293,7 @@ func (x *Index) adopt(found files) error {
 			if _, both := found.cur[key]; fresh && both || !validName(key+info) {
 				continue
 			}
-			msg, ok, err := x.m.Measure(key+info, fresh)
+			msg, ok, err := x.m.Look(key+info, fresh)
 			if err != nil {
 				return err
 			}

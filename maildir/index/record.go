@@ -2,7 +2,10 @@
 
 package index
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // kind says what a log record is about.
 type kind uint8
@@ -20,6 +23,7 @@ const (
 	kindRotate                   // this log is closed; the next generation follows
 	kindEmail                    // a message has another EMAILID
 	kindCache                    // where digests of messages are
+	kindSizes                    // messages were measured
 	kinds
 )
 
@@ -35,7 +39,7 @@ type record struct {
 	dirs    dirState // DirState
 	number  uint8    // Keyword
 	keyword string   // Keyword
-	places  []placed // Cache
+	places  []placed // Cache; Sizes, with Wire for the place
 }
 
 // change is what becomes of flags and keywords: first off, then on.
@@ -91,7 +95,7 @@ func appendPayload(b []byte, r *record) []byte {
 	case kindEmail:
 		b = le.AppendUint32(b, uint32(m.UID))
 		b = le.AppendUint64(b, m.EmailID)
-	case kindCache:
+	case kindCache, kindSizes:
 		for _, p := range r.places {
 			b = le.AppendUint32(b, uint32(p.uid))
 			b = le.AppendUint64(b, p.cache)
@@ -204,6 +208,9 @@ func (r *reader) payload(rec *record) {
 		m.UID, m.EmailID = UID(r.u32()), r.u64()
 	case kindCache:
 		rec.places = r.places()
+	case kindSizes:
+		rec.places = r.places()
+		r.bad = r.bad || slices.ContainsFunc(rec.places, func(p placed) bool { return int64(p.cache) < 0 })
 	case kindIntent, kindExpunge:
 		rec.uids = r.rest()
 	case kindDirState:

@@ -63,7 +63,9 @@ func (s *state) apply(r *record) error {
 			s.keys.add(m)
 		})
 	case kindCache:
-		s.place(r.places)
+		s.place(r.places, func(m *Message, cache uint64) { m.Cache = cache })
+	case kindSizes:
+		s.place(r.places, func(m *Message, wire uint64) { m.Wire = int64(wire) })
 	case kindIntent:
 		s.intents = slices.Clone(r.uids)
 	case kindExpunge:
@@ -152,12 +154,12 @@ func (s *state) each(uids []Range, f func(*Message)) {
 	}
 }
 
-func (s *state) place(places []placed) {
+func (s *state) place(places []placed, set func(*Message, uint64)) {
 	s.own()
 	for _, p := range places {
 		if i := s.at(p.uid); i < len(s.msgs) && s.msgs[i].UID == p.uid {
 			m := *s.msgs[i]
-			m.Cache = p.cache
+			set(&m, p.cache)
 			s.msgs[i] = &m
 		}
 	}

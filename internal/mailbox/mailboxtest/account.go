@@ -161,7 +161,7 @@ func (b *box) uids() (uids []uint32) {
 	return uids
 }
 
-func (a *account) Status(name string) (st mailbox.Status, err error) {
+func (a *account) Status(name string, size bool) (st mailbox.Status, err error) {
 	a.m.mu.Lock()
 	defer a.m.mu.Unlock()
 	b, err := a.m.at(name)
@@ -170,7 +170,9 @@ func (a *account) Status(name string) (st mailbox.Status, err error) {
 	}
 	st = mailbox.Status{Messages: len(b.messages), UIDNext: b.uidNext, UIDValidity: b.validity, HighestModSeq: b.modseq, AppendLimit: a.m.Limit}
 	for _, msg := range b.messages {
-		st.Size += msg.Wire
+		if size {
+			st.Size += msg.Wire
+		}
 		if msg.New {
 			st.Recent++
 		}

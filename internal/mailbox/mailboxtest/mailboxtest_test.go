@@ -140,7 +140,7 @@ func TestCopyMoveAppend(t *testing.T) {
 	c, err = ap.Commit()
 	must(t, err)
 	ap.Abort()
-	if st, err := m.Account().Status("Sent"); err != nil || fmt.Sprint(c.Target, st.Messages, st.Recent, st.UIDNext) != "[3] 3 3 4" {
+	if st, err := m.Account().Status("Sent", false); err != nil || fmt.Sprint(c.Target, st.Messages, st.Recent, st.UIDNext) != "[3] 3 3 4" {
 		t.Errorf("after APPEND: %+v %v, %+v", st, err, c)
 	}
 }
@@ -181,7 +181,7 @@ func TestFolders(t *testing.T) {
 	}
 	m.Deliver("INBOX", Message{Text: "a"})
 	must(t, a.Rename("INBOX", "old"))
-	if st, err := a.Status("old"); err != nil || st.Messages != 1 {
+	if st, err := a.Status("old", false); err != nil || st.Messages != 1 {
 		t.Errorf("INBOX's messages were not moved: %+v, %v", st, err)
 	}
 	must(t, a.Subscribe("gone", true))
