@@ -154,6 +154,7 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 	if err != nil {
 		return err
 	}
+	r.nul = false // before what is asked for there may be one
 	start, forked := r.fork()
 	room := int64(maxHeld - f.held)
 	n, end, err := r.read(f.room(min(limit, room, 2*(s.to-s.from)+1))) // in CRLF form it may be twice as much
@@ -162,7 +163,7 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 		return err
 	}
 	if end || limit <= room {
-		f.literal(f.text[:n], s.raw)
+		f.literal(f.text[:n], r.nul)
 		return nil
 	}
 	more, err := r.pass(limit-int64(n), make([]byte, windowSize))
@@ -173,16 +174,17 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 	if !forked {
 		start = newRun(content, s, nil)
 	}
-	f.later(func() error { return f.stream(start, from, int64(n)+more) })
+	nul := r.nul
+	f.later(func() error { return f.stream(start, from, int64(n)+more, nul) })
 	return nil
 }
 
-// stream sends size bytes of a run, from there on.
-func (f *Fetcher) stream(r *run, from, size int64) error {
+// stream sends size bytes of a run, from there on, among which there may be NUL.
+func (f *Fetcher) stream(r *run, from, size int64, nul bool) error {
 	if _, err := r.pass(from-r.at, f.room(windowSize)); err != nil {
 		return err
 	}
-	f.w.Literal(r, size, r.raw)
+	f.w.Literal(r, size, nul)
 	switch {
 	case r.err != nil:
 		return r.err
@@ -240,14 +242,15 @@ func (f *Fetcher) piece(it *item) {
 	f.literal(b, false)
 }
 
-// literal appends content.
-func (f *Fetcher) literal(b []byte, raw bool) {
+// literal appends content. Only what has a NUL in it is a literal8, so that the
+// client need not look (RFC 3516 §4.3).
+func (f *Fetcher) literal(b []byte, nul bool) {
 	f.held += len(b)
-	if len(b) == 0 && !raw {
+	if len(b) == 0 {
 		f.line = append(f.line, `""`...)
 		return
 	}
-	if raw { // RFC 3516 §4.4
+	if nul {
 		f.line = append(f.line, '~')
 	}
 	f.line = append(strconv.AppendInt(append(f.line, '{'), int64(len(b)), 10), "}\r\n"...)

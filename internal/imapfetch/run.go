@@ -35,6 +35,7 @@ type run struct {
 	wire wire
 	in   io.Reader // wire, or what decodes it
 	at   int64     // bytes given
+	nul  bool      // there was a NUL among these
 	err  error     // of reading
 }
 
@@ -50,6 +51,7 @@ func newRun(content mailbox.Content, s stretch, buf []byte) *run {
 func (r *run) read(b []byte) (n int, end bool, err error) {
 	n, err = io.ReadFull(r.in, b)
 	r.at += int64(n)
+	r.nul = r.nul || bytes.IndexByte(b[:n], 0) >= 0
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return n, true, nil
 	}
