@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"quill/internal/imap"
 	"quill/internal/mailbox"
@@ -112,7 +113,9 @@ func (f *Fetcher) locate(content mailbox.Content, s mime.Section) (r mime.Range,
 }
 
 // binary is BINARY[…] and BINARY.SIZE[…]: of the message itself, and of what
-// holds others, the bytes as they are.
+// holds others, the bytes as they are. A part that says it is binary, and is no
+// text, has no lines: it comes as it was appended (RFC 3516 §4.4), which it still is
+// where the lines of the header end in CRLF.
 func (f *Fetcher) binary(it *item) error {
 	content, err := f.content()
 	if err != nil {
@@ -127,6 +130,7 @@ func (f *Fetcher) binary(it *item) error {
 	s := stretch{from: r.From, to: r.To, raw: true}
 	if ok && len(it.section.Path) > 0 && !q.Is("multipart", "") {
 		s.encoding = q.Encoding
+		s.exact = strings.EqualFold(q.Encoding, "binary") && !q.Is("text", "") && p.HeaderSize == p.Body-p.Header
 	}
 	_, known := mime.Decode(nil, s.encoding)
 	size := it.Kind == imap.ItemBinarySize

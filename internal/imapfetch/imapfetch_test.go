@@ -209,6 +209,33 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestBinaryExact: a part that says it is binary comes as it was appended, if it
+// was; lines of text end in CRLF (RFC 3516 §4.4 and §6).
+func TestBinaryExact(t *testing.T) {
+	const data = "a\nb\rc\x00d\r\ne\n"
+	for _, c := range []struct{ head, want string }{
+		{"Content-Type: application/x\r\nContent-Transfer-Encoding: BINARY\r\n\r\n", data},
+		{"Content-Type: application/x\nContent-Transfer-Encoding: binary\n\n", crlf(data)},
+		{"Content-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\n", crlf(data)},
+		{"Content-Type: application/x\r\n\r\n", crlf(data)},
+	} {
+		b := newBox(c.head + data)
+		for range 2 {
+			var cache Cache
+			for _, ask := range []string{"(BINARY.SIZE[1] BINARY[1])", "(BINARY.SIZE[1] BINARY[1] BINARY[1]<3.4>)"} {
+				want := fmt.Sprintf("* 1 FETCH (BINARY.SIZE[1] %d BINARY[1] ~{%[1]d}\r\n%s", len(c.want), c.want)
+				got, err := b.fetch(t, 1, ask, &cache)
+				if err != nil || !strings.HasPrefix(got, want) || strings.Contains(ask, "<") && !strings.HasSuffix(got, c.want[3:7]+")\r\n") {
+					t.Errorf("%s after %q = %q, %v; want %q", ask, c.head, got, err, want)
+				}
+			}
+			if err := cache.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestKnown: what the index and a digest tell is not read from the message.
 func TestKnown(t *testing.T) {
 	b := newBox(mixed)
