@@ -145,8 +145,9 @@ func (s *session) doMove(c *imap.Command) (string, string, error) {
 	return s.highest(), "", s.events(s.box.Update(true), nil)
 }
 
-// transfer copies or moves. Of messages that are named by number none may be gone:
-// a COPY is of all or none (RFC 9051 §6.4.7, RFC 2180 §4.4.1).
+// transfer copies or moves. A COPY is of all the messages that are named by number
+// or of none (RFC 9051 §6.4.7, RFC 2180 §4.4.1); a MOVE takes those that are there
+// (§6.4.8).
 func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.Copied, error)) (code, text string, err error) {
 	seqs, err := s.ranges(c)
 	if err != nil {
@@ -156,9 +157,9 @@ func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.
 	if err := s.news(true); err != nil { // are the UIDs those that the client knows?
 		return "", "", err
 	}
-	named := c.Flags&imap.UsesSeqs != 0 && !c.Set.Saved // what is gone has left $
+	all := c.Name == "COPY" && !c.UID && !c.Set.Saved // what is gone has left $
 	for _, u := range uids {
-		if _, ok := s.box.Seq(u); named && !ok {
+		if _, ok := s.box.Seq(u); all && !ok {
 			return "", "", no("EXPUNGEISSUED", "some of the messages are gone")
 		}
 	}
