@@ -323,8 +323,18 @@ func (p *parser) flag() string {
 
 func (p *parser) flagList() []string {
 	flags := []string{}
-	p.list(maxFlags, true, func() { flags = append(flags, p.flag()) })
+	p.list(maxFlags+1, true, func() { flags = p.addFlag(flags) })
 	return flags
+}
+
+// addFlag reads one more flag. That there are too many is no fault of the
+// command's form (RFC 5530 §3, LIMIT).
+func (p *parser) addFlag(flags []string) []string {
+	if len(flags) == maxFlags {
+		p.failWith(&Error{Status: "NO", Code: "LIMIT", Text: "too many flags at once"})
+		return flags
+	}
+	return append(flags, p.flag())
 }
 
 func (p *parser) set() Set {

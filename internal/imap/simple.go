@@ -258,11 +258,8 @@ func (p *parser) cmdStore(c *Command) {
 		return
 	}
 	for p.err == nil { // RFC 9051 §9, store-att-flags: flags without parentheses
-		if s.Flags = append(s.Flags, p.flag()); p.atEnd() {
+		if s.Flags = p.addFlag(s.Flags); p.atEnd() {
 			return
-		}
-		if len(s.Flags) == maxFlags {
-			p.fail("list too long")
 		}
 		p.space()
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"quill/internal/imap"
 	"quill/internal/mailbox"
@@ -112,7 +113,9 @@ func (f *Fetcher) locate(content mailbox.Content, s mime.Section) (r mime.Range,
 }
 
 // binary is BINARY[…] and BINARY.SIZE[…]: of the message itself, and of what
-// holds others, the bytes as they are.
+// holds others, the bytes as they are. A part that says it is binary, and is no
+// text, has no lines: it comes as it was appended (RFC 3516 §4.4), which it still is
+// where the lines of the header end in CRLF.
 func (f *Fetcher) binary(it *item) error {
 	content, err := f.content()
 	if err != nil {
@@ -127,6 +130,7 @@ func (f *Fetcher) binary(it *item) error {
 	s := stretch{from: r.From, to: r.To, raw: true}
 	if ok && len(it.section.Path) > 0 && !q.Is("multipart", "") {
 		s.encoding = q.Encoding
+		s.exact = strings.EqualFold(q.Encoding, "binary") && !q.Is("text", "") && p.HeaderSize == p.Body-p.Header
 	}
 	_, known := mime.Decode(nil, s.encoding)
 	size := it.Kind == imap.ItemBinarySize
@@ -154,6 +158,7 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 	if err != nil {
 		return err
 	}
+	r.nul = false // before what is asked for there may be one
 	start, forked := r.fork()
 	room := int64(maxHeld - f.held)
 	n, end, err := r.read(f.room(min(limit, room, 2*(s.to-s.from)+1))) // in CRLF form it may be twice as much
@@ -162,7 +167,7 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 		return err
 	}
 	if end || limit <= room {
-		f.literal(f.text[:n], s.raw)
+		f.literal(f.text[:n], r.nul)
 		return nil
 	}
 	more, err := r.pass(limit-int64(n), make([]byte, windowSize))
@@ -173,16 +178,17 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 	if !forked {
 		start = newRun(content, s, nil)
 	}
-	f.later(func() error { return f.stream(start, from, int64(n)+more) })
+	nul := r.nul
+	f.later(func() error { return f.stream(start, from, int64(n)+more, nul) })
 	return nil
 }
 
-// stream sends size bytes of a run, from there on.
-func (f *Fetcher) stream(r *run, from, size int64) error {
+// stream sends size bytes of a run, from there on, among which there may be NUL.
+func (f *Fetcher) stream(r *run, from, size int64, nul bool) error {
 	if _, err := r.pass(from-r.at, f.room(windowSize)); err != nil {
 		return err
 	}
-	f.w.Literal(r, size, r.raw)
+	f.w.Literal(r, size, nul)
 	switch {
 	case r.err != nil:
 		return r.err
@@ -240,14 +246,15 @@ func (f *Fetcher) piece(it *item) {
 	f.literal(b, false)
 }
 
-// literal appends content.
-func (f *Fetcher) literal(b []byte, raw bool) {
+// literal appends content. Only what has a NUL in it is a literal8, so that the
+// client need not look (RFC 3516 §4.3).
+func (f *Fetcher) literal(b []byte, nul bool) {
 	f.held += len(b)
-	if len(b) == 0 && !raw {
+	if len(b) == 0 {
 		f.line = append(f.line, `""`...)
 		return
 	}
-	if raw { // RFC 3516 §4.4
+	if nul {
 		f.line = append(f.line, '~')
 	}
 	f.line = append(strconv.AppendInt(append(f.line, '{'), int64(len(b)), 10), "}\r\n"...)

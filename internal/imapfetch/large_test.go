@@ -90,6 +90,26 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// TestLargeNUL: what is long is a literal8 where there is NUL in what is asked
+// for, wherever it stands (RFC 3516 §4.3).
+func TestLargeNUL(t *testing.T) {
+	text := strings.Repeat("x", maxHeld+10)
+	b := newBox("\n" + text + "\x00" + text)
+	var cache Cache
+	for _, c := range []struct{ ask, want string }{
+		{"BINARY[1]", fmt.Sprintf("BINARY[1] ~{%d}", 2*len(text)+1)},
+		{fmt.Sprintf("BINARY[1]<0.%d>", len(text)), fmt.Sprintf("BINARY[1]<0> {%d}", len(text))},
+		{fmt.Sprintf("BINARY[1]<0.%d>", len(text)+1), fmt.Sprintf("BINARY[1]<0> ~{%d}", len(text)+1)},
+		{fmt.Sprintf("BINARY[1]<%d.%[1]d>", len(text)+1), fmt.Sprintf("BINARY[1]<%d> {%d}", len(text)+1, len(text))},
+		{"BINARY[1]<0.5>", "BINARY[1]<0> {5}"},
+	} {
+		got, err := b.fetch(t, 1, c.ask, &cache)
+		if got, _, _ = strings.Cut(got, "\r\n"); err != nil || got != "* 1 FETCH ("+c.want {
+			t.Errorf("%s: %q, %v; want %q", c.ask, got, err, c.want)
+		}
+	}
+}
+
 // TestPartialsLinear: a client that fetches a message in pieces has it read
 // about once, in one command or many.
 func TestPartialsLinear(t *testing.T) {

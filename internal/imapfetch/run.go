@@ -26,6 +26,7 @@ var errShort = errors.New("file is shorter than it was")
 type stretch struct {
 	from, to int64
 	raw      bool   // NUL stays
+	exact    bool   // and so do LFs without CR
 	encoding string // is undone
 }
 
@@ -35,13 +36,14 @@ type run struct {
 	wire wire
 	in   io.Reader // wire, or what decodes it
 	at   int64     // bytes given
+	nul  bool      // there was a NUL among these
 	err  error     // of reading
 }
 
 // newRun begins a stretch. Its encoding is one that mime.Decode knows; buf may
 // be nil.
 func newRun(content mailbox.Content, s stretch, buf []byte) *run {
-	r := &run{stretch: s, wire: wire{content: content, off: s.from, to: s.to, raw: s.raw, buf: buf}}
+	r := &run{stretch: s, wire: wire{content: content, off: s.from, to: s.to, raw: s.raw, exact: s.exact, buf: buf}}
 	r.in, _ = mime.Decode(&r.wire, s.encoding)
 	return r
 }
@@ -50,6 +52,7 @@ func newRun(content mailbox.Content, s stretch, buf []byte) *run {
 func (r *run) read(b []byte) (n int, end bool, err error) {
 	n, err = io.ReadFull(r.in, b)
 	r.at += int64(n)
+	r.nul = r.nul || bytes.IndexByte(b[:n], 0) >= 0
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return n, true, nil
 	}
@@ -87,11 +90,12 @@ func (r *run) fork() (_ *run, ok bool) {
 	return c, true
 }
 
-// wire reads a stretch in CRLF form.
+// wire reads a stretch, in CRLF form unless it is to be exact.
 type wire struct {
 	content mailbox.Content
 	off, to int64
 	raw     bool
+	exact   bool
 	buf     []byte
 	ready   []byte // of buf, what was read and not given
 	cr      bool   // what was given last is a CR
@@ -107,7 +111,7 @@ func (w *wire) Read(b []byte) (n int, err error) {
 				return n, err
 			}
 		}
-		if w.ready[0] == '\n' {
+		if w.ready[0] == '\n' && !w.exact {
 			if w.cr = !w.cr; w.cr {
 				b[n] = '\r'
 			} else {
@@ -117,7 +121,7 @@ func (w *wire) Read(b []byte) (n int, err error) {
 			continue
 		}
 		i := bytes.IndexByte(w.ready, '\n')
-		if i < 0 {
+		if i < 0 || w.exact {
 			i = len(w.ready)
 		}
 		i = copy(b[n:], w.ready[:i])

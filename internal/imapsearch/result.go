@@ -70,7 +70,7 @@ func (r *Result) settle() {
 // ends says whether the client asked for the first and the last message alone.
 func ends(s *imap.Search) bool { return s.Extended && (s.Min || s.Max) && !s.All && !s.Count }
 
-// Saved is the UIDs that are $ after a search with SAVE (RFC 5182 §2.1).
+// Saved is the UIDs that are $ after a search with SAVE (RFC 5182 §2.4).
 func (r *Result) Saved() []imap.Range {
 	if !ends(r.search) || r.Count == 0 {
 		return r.UIDs
@@ -87,7 +87,7 @@ func (r *Result) Saved() []imap.Range {
 
 // Write writes the answer to SEARCH or UID SEARCH: ESEARCH where the client gave
 // RETURN or, with rev2, has enabled IMAP4rev2; else SEARCH. To RETURN (SAVE)
-// alone there is none (RFC 5182 §2.1).
+// alone there is none (RFC 5182 §1).
 func (r *Result) Write(w *imap.Writer, c *imap.Command, rev2 bool) {
 	found := r.Seqs
 	if c.UID {

@@ -11,7 +11,7 @@ import (
 	"quill/internal/mailbox"
 )
 
-// errNUL says that a message holds what only a literal8 may (RFC 3516 §4.2).
+// errNUL says that a message holds what only a literal8 may (RFC 3516 §4.4).
 var errNUL = errors.New("NUL in a message that is no literal8")
 
 // doAppend: RFC 9051 §6.3.12, RFC 3502.
@@ -45,10 +45,14 @@ func (s *session) doAppend(c *imap.Command) (string, string, error) {
 	return "APPENDUID " + decimal(uint64(got.UIDValidity)) + " " + listed(got.Target), "", nil
 }
 
-// appendOne takes one message.
+// appendOne takes one message. One without bytes is how a client cancels (RFC
+// 3502 §6.3.11).
 func (s *session) appendOne(a mailbox.Appender, m *imap.Message) error {
 	if limit := s.Account.AppendLimit(); limit > 0 && m.Size > limit {
 		return no("TOOBIG", "the message is larger than what is taken")
+	}
+	if m.Size == 0 {
+		return no("", "a message without any byte is not taken")
 	}
 	flags, keywords, err := flagsOf(m.Flags)
 	if err != nil {

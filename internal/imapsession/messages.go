@@ -145,15 +145,24 @@ func (s *session) doMove(c *imap.Command) (string, string, error) {
 	return s.highest(), "", s.events(s.box.Update(true), nil)
 }
 
+// transfer copies or moves. A COPY is of all the messages that are named by number
+// or of none (RFC 9051 §6.4.7, RFC 2180 §4.4.1); a MOVE takes those that are there
+// (§6.4.8).
 func (s *session) transfer(c *imap.Command, do func([]uint32, string) (*mailbox.Copied, error)) (code, text string, err error) {
-	if err := s.news(false); err != nil { // are the UIDs those that the client knows?
-		return "", "", err
-	}
 	seqs, err := s.ranges(c)
 	if err != nil {
 		return "", "", err
 	}
 	uids := s.uids(seqs, nil)
+	if err := s.news(true); err != nil { // are the UIDs those that the client knows?
+		return "", "", err
+	}
+	all := c.Name == "COPY" && !c.UID && !c.Set.Saved // what is gone has left $
+	for _, u := range uids {
+		if _, ok := s.box.Seq(u); all && !ok {
+			return "", "", no("EXPUNGEISSUED", "some of the messages are gone")
+		}
+	}
 	if len(uids) == 0 {
 		return "", "there was nothing to take", nil
 	}

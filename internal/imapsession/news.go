@@ -34,7 +34,8 @@ func (s *session) news(expunges bool) error {
 
 // events tells of changes, except to messages for which hide says so.
 func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) bool) error {
-	var gone []imap.Range
+	var gone, expunged []imap.Range
+	defer func() { s.saved = minus(s.saved, expunged) }() // at once: many may be gone
 	added := false
 	var f *imapfetch.Fetcher
 	for _, e := range events {
@@ -51,7 +52,7 @@ func (s *session) events(events []mailbox.Event, hide func(m *mailbox.Message) b
 			} else {
 				s.w.Counted(uint32(e.Seq), "EXPUNGE").End()
 			}
-			s.saved = without(s.saved, e.UID)
+			expunged = with(expunged, e.UID)
 		case mailbox.Added:
 			added = true
 			s.isRecent(e)
@@ -172,22 +173,27 @@ func with(rs []imap.Range, n uint32) []imap.Range {
 	return append(rs, imap.Range{Lo: n, Hi: n})
 }
 
-// without takes n out.
-func without(rs []imap.Range, n uint32) []imap.Range {
-	if !inRanges(rs, n) {
-		return rs
+// minus is what of a is not in b; both are in order.
+func minus(a, b []imap.Range) []imap.Range {
+	if len(b) == 0 {
+		return a
 	}
-	out := make([]imap.Range, 0, len(rs)+1)
-	for _, r := range rs {
-		if n < r.Lo || n > r.Hi {
+	var out []imap.Range
+	for _, r := range a {
+		for len(b) > 0 && b[0].Hi < r.Lo {
+			b = b[1:]
+		}
+		for ; len(b) > 0 && b[0].Hi < r.Hi; b = b[1:] {
+			if r.Lo < b[0].Lo {
+				out = append(out, imap.Range{Lo: r.Lo, Hi: b[0].Lo - 1})
+			}
+			r.Lo = b[0].Hi + 1
+		}
+		if len(b) > 0 && b[0].Lo <= r.Hi { // its end is in b
+			r.Hi = b[0].Lo - 1
+		}
+		if r.Lo <= r.Hi {
 			out = append(out, r)
-			continue
-		}
-		if r.Lo < n {
-			out = append(out, imap.Range{Lo: r.Lo, Hi: n - 1})
-		}
-		if n < r.Hi {
-			out = append(out, imap.Range{Lo: n + 1, Hi: r.Hi})
 		}
 	}
 	return out
