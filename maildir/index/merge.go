@@ -283,7 +283,7 @@ func renamed(m *Message, key string, at place) (puts []record) {
 // adopt gives UIDs to the files, in the order of their delivery. The folders they
 // are in are synced: a UID must not outlive its message.
 func (x *Index) adopt(found files) error {
-	var msgs []maildir.Message
+	msgs := make([]maildir.Message, 0, len(found.fresh)+len(found.cur))
 	for _, fresh := range []bool{true, false} {
 		names := found.cur
 		if fresh {
