@@ -14,7 +14,7 @@ func (s *session) doSelect(c *imap.Command) (string, string, error) {
 	}
 	had := s.box != nil
 	s.unselect()
-	if had && (s.rev2 || s.qresync) {
+	if had { // RFC 7162 §3.2.11: whether or not anything was enabled
 		s.w.Untagged("OK [CLOSED] the mailbox before").End()
 	}
 	box, err := s.Account.Open(c.Mailbox, c.Name == "EXAMINE")
