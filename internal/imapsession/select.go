@@ -178,7 +178,7 @@ func (s *session) unselect() {
 	if err := s.box.Close(); err != nil {
 		s.note(s.name + ": " + err.Error())
 	}
-	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords = nil, "", false, nil, nil, 0
+	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords, s.behind = nil, "", false, nil, nil, 0, false
 }
 
 // doClose: CLOSE (RFC 9051 §6.4.1) expunges and says nothing of it, UNSELECT (RFC
