@@ -41,20 +41,22 @@ func (c *cached) visit(t *testing.T, s *client, other *modelled, rng *rand.Rand)
 		}
 		c.mine = ""
 		var ask string
-		switch rng.IntN(8) {
+		switch rng.IntN(9) {
 		case 0:
 			c.mine, ask = `\Flagged`, `STORE 1:* +FLAGS.SILENT (\Flagged)`
 		case 1:
 			c.mine, ask = `\Draft`, `UID STORE 1:* +FLAGS.SILENT (\Draft)`
 		case 2:
-			ask = `STORE 1 -FLAGS (\Flagged \Draft)`
+			c.mine, ask = `\Seen`, fmt.Sprintf(`STORE 1:* (UNCHANGEDSINCE %d) +FLAGS.SILENT (\Seen)`, c.modseq)
 		case 3:
-			ask = "FETCH 1:* (UID FLAGS MODSEQ)"
+			ask = `STORE 1 -FLAGS (\Flagged \Draft)`
 		case 4:
-			ask = "SEARCH MODSEQ 1"
+			ask = "FETCH 1:* (UID FLAGS MODSEQ)"
 		case 5:
-			ask = fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)", c.modseq)
+			ask = "SEARCH MODSEQ 1"
 		case 6:
+			ask = fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)", c.modseq)
+		case 7:
 			ask = "UID SEARCH 1:*"
 		default:
 			ask = "NOOP"
