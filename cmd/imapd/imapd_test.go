@@ -397,6 +397,21 @@ func TestPoint(t *testing.T) {
 	})
 }
 
+// TestConditional: a STORE that others have come before is refused where they have
+// changed the same flag, and only there (RFC 7162 §3.1.3, §3.1.12).
+func TestConditional(t *testing.T) {
+	shapes(t, "1", func(t *testing.T, dir string, connect func() *client) {
+		a, b := connect(), connect()
+		a.want("SELECT INBOX (CONDSTORE)", "* OK [HIGHESTMODSEQ 2]")
+		b.want("SELECT INBOX", "* 1 EXISTS")
+		b.want("STORE 1 +FLAGS (\\Flagged)", "TAG OK")
+		a.want("STORE 1 (UNCHANGEDSINCE 2) +FLAGS.SILENT ($Work)", " $Work) MODSEQ (4))\nTAG OK done")
+		b.want("STORE 1 -FLAGS (\\Flagged)", "TAG OK")
+		a.want("STORE 1 (UNCHANGEDSINCE 4) -FLAGS.SILENT (\\Flagged)", "MODSEQ (5))\nTAG OK [MODIFIED 1]")
+		a.want("STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT ($Work)", "* 1 FETCH (UID 1 MODSEQ (5))\nTAG OK done")
+	})
+}
+
 // TestLooks: where the kernel has no inotify to give, a client in IDLE is told
 // all the same.
 func TestLooks(t *testing.T) {
