@@ -113,7 +113,9 @@ func (s *sailor) step() error {
 	for _, d := range deeds {
 		if at -= d.weight; at < 0 {
 			s.bodies = make(map[uint32]string)
-			return d.do()
+			err := d.do()
+			s.keep()
+			return err
 		}
 	}
 	return nil
@@ -368,11 +370,7 @@ func (s *sailor) search() error {
 }
 
 func (s *sailor) noop() error {
-	answer, err := s.c.say("NOOP", s.take)
-	if err == nil {
-		s.keep() // before a FETCH, which tells of changes, but not of what was expunged before them
-	}
-	_, _, err = s.judge(answer, err)
+	_, _, err := s.do("NOOP")
 	return err
 }
 

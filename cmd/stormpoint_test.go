@@ -18,7 +18,8 @@ type point struct {
 	box    map[uint32]shown
 }
 
-// keep keeps the moment: everything up to it was told.
+// keep keeps the moment, which is after an answer: a client whose connection
+// breaks now is told all that it misses.
 func (s *sailor) keep() {
 	p := point{s.folder, s.high, make(map[uint32]shown)}
 	for _, m := range s.box {
@@ -53,7 +54,7 @@ func (s *sailor) enter(folder string, p *point) error {
 	var clock int
 	var validity uint32
 	s.k.with(func() { high, clock, validity = s.k.modSeq[folder], s.k.clock, s.k.validity[folder] })
-	s.folder, s.box, s.high = folder, nil, 0
+	s.folder, s.box, s.high, s.told = folder, nil, 0, 0
 	s.earlier, s.fetched = make(map[uint32]bool), make(map[uint32]shown)
 	defer func() { s.earlier, s.fetched = nil, nil }()
 	with := "(CONDSTORE)"

@@ -106,7 +106,8 @@ type view struct {
 	k       *known
 	folder  string
 	box     []shown
-	high    uint64
+	high    uint64 // what RFC 7162 §6 has a client come back to
+	told    uint64 // by HIGHESTMODSEQ
 	uidNext uint32 // as SELECT told
 	qresync bool
 	strict  map[uint32]bool   // not nil: the first answer for each UID must be what is known
@@ -151,10 +152,10 @@ func (v *view) status(rest string) error {
 	}
 	if s, ok := code(rest, "HIGHESTMODSEQ "); ok {
 		n, _ := strconv.ParseUint(s, 10, 64)
-		if n < v.high {
-			return fmt.Errorf("HIGHESTMODSEQ %d after %d", n, v.high)
+		if n < v.told {
+			return fmt.Errorf("HIGHESTMODSEQ %d after %d", n, v.told)
 		}
-		v.high = n
+		v.told, v.high = n, n
 	}
 	if s, ok := code(rest, "UIDNEXT "); ok {
 		n, _ := strconv.ParseUint(s, 10, 32)

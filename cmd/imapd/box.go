@@ -102,6 +102,9 @@ func (b *box) UIDNext() uint32 { return uint32(b.v.UIDNext()) }
 // HighestModSeq implements mailbox.Mailbox.
 func (b *box) HighestModSeq() uint64 { return b.v.HighestModSeq() }
 
+// Held implements mailbox.Mailbox.
+func (b *box) Held() bool { return b.v.Held() }
+
 // Keywords implements mailbox.Mailbox.
 func (b *box) Keywords() []string { return b.v.Keywords() }
 

@@ -377,6 +377,41 @@ func TestTold(t *testing.T) {
 	})
 }
 
+// TestPoint: what HIGHESTMODSEQ says is no more than what was told, while an
+// expunge is held back, and all of it after an EXPUNGE (RFC 7162 §3.2, §3.2.7).
+func TestPoint(t *testing.T) {
+	shapes(t, "1", func(t *testing.T, dir string, connect func() *client) {
+		deliver(t, filepath.Join(dir, "user/Mail"), "2.y.h", "Subject: y\n\ny\n")
+		a, b := connect(), connect()
+		a.want("ENABLE QRESYNC", "ENABLED QRESYNC")
+		a.want("SELECT INBOX", "* OK [HIGHESTMODSEQ 3]")
+		b.want("SELECT INBOX", "* OK [HIGHESTMODSEQ 3]")
+		b.want("STORE 1 +FLAGS.SILENT (\\Deleted)", "TAG OK")
+		a.want("NOOP", "MODSEQ (4)")
+		b.want("EXPUNGE", "* 1 EXPUNGE\n")
+		b.want("STORE 1 +FLAGS (\\Flagged)", "TAG OK")
+		a.want("FETCH 2 UID", "MODSEQ (6))\n* OK [HIGHESTMODSEQ 4] that all was told of\nTAG OK")
+		a.want("NOOP", "* VANISHED 1\n* OK [HIGHESTMODSEQ 6] that all was told of\nTAG OK")
+		a.want("STORE 1 +FLAGS.SILENT (\\Deleted)", "MODSEQ (7)")
+		a.want("EXPUNGE", "* VANISHED 2\nTAG OK [HIGHESTMODSEQ 8]")
+	})
+}
+
+// TestConditional: a STORE that others have come before is refused where they have
+// changed the same flag, and only there (RFC 7162 §3.1.3, §3.1.12).
+func TestConditional(t *testing.T) {
+	shapes(t, "1", func(t *testing.T, dir string, connect func() *client) {
+		a, b := connect(), connect()
+		a.want("SELECT INBOX (CONDSTORE)", "* OK [HIGHESTMODSEQ 2]")
+		b.want("SELECT INBOX", "* 1 EXISTS")
+		b.want("STORE 1 +FLAGS (\\Flagged)", "TAG OK")
+		a.want("STORE 1 (UNCHANGEDSINCE 2) +FLAGS.SILENT ($Work)", " $Work) MODSEQ (4))\nTAG OK done")
+		b.want("STORE 1 -FLAGS (\\Flagged)", "TAG OK")
+		a.want("STORE 1 (UNCHANGEDSINCE 4) -FLAGS.SILENT (\\Flagged)", "MODSEQ (5))\nTAG OK [MODIFIED 1]")
+		a.want("STORE 1 (UNCHANGEDSINCE 5) +FLAGS.SILENT ($Work)", "* 1 FETCH (UID 1 MODSEQ (5))\nTAG OK done")
+	})
+}
+
 // TestLooks: where the kernel has no inotify to give, a client in IDLE is told
 // all the same.
 func TestLooks(t *testing.T) {

@@ -2,7 +2,10 @@
 
 package imap
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Op says what a search key looks at.
 type Op uint8
@@ -67,10 +70,18 @@ func (p *parser) cmdSearch(c *Command) {
 	}
 	for p.err == nil {
 		if s.Key.Sub = append(s.Key.Sub, p.searchKey(s)); p.atEnd() {
-			return
+			break
 		}
 		p.space()
 	}
+	if byNumber(s.Key) { // UID SEARCH too, RFC 7162 §3.2.10.2
+		c.Flags |= UsesSeqs | NoExpunge
+	}
+}
+
+// byNumber tells whether a key names messages by sequence numbers.
+func byNumber(k Key) bool {
+	return k.Op == OpSeq && !k.Set.Saved || slices.ContainsFunc(k.Sub, byNumber)
 }
 
 // searchReturn: RFC 4731 §3.1, RFC 5182 §2.1.

@@ -198,14 +198,17 @@ func (m *modelled) stepStore() {
 	flag := []string{`\Deleted`, `\Flagged`, `\Seen`, "kw1", "kw2"}[m.rng.IntN(5)]
 	op, silent := []string{"+", "-", ""}[m.rng.IntN(3)], []string{"", ".SILENT"}[m.rng.IntN(2)]
 	change := " " + op + "FLAGS" + silent + " (" + flag + ")"
+	if m.rng.IntN(3) == 0 {
+		change = fmt.Sprintf(" (UNCHANGEDSINCE %d)%s", m.rng.IntN(400), change)
+	}
 	before := m.box()
 	if m.rng.IntN(3) == 0 {
 		set, uids := m.someUIDs()
-		m.do("UID STORE " + set + change)
-		m.touched(before, uids)
+		spared := modifiedOf(m.do("UID STORE " + set + change)[0])
+		m.touched(before, slices.DeleteFunc(slices.Clone(uids), func(uid uint32) bool { return slices.Contains(spared, uid) }))
 		after := m.box()
 		for i, uid := range m.uids {
-			if _, there := after[uid]; slices.Contains(uids, uid) && silent != "" && there {
+			if _, there := after[uid]; slices.Contains(uids, uid) && silent != "" && there && !slices.Contains(spared, uid) {
 				m.flags[i] = changed(m.flags[i], op, flag)
 			} else if !there {
 				m.flags[i] = "?" // it is gone, and that is still to be told
@@ -217,17 +220,28 @@ func (m *modelled) stepStore() {
 	m.byNum = true
 	uids := m.uidsOf(ns)
 	got := m.do("STORE " + set + change)
+	spared := modifiedOf(got[0])
 	if !slices.Contains(uids, 0) {
-		m.touched(before, uids)
+		m.touched(before, m.uidsOf(slices.DeleteFunc(slices.Clone(ns), func(n int) bool { return slices.Contains(spared, uint32(n)) })))
 	}
 	for _, n := range ns {
 		switch {
 		case !strings.HasPrefix(got[0], "OK "): // some are gone
 			m.flags[n-1] = "?"
-		case silent != "":
+		case silent != "" && !slices.Contains(spared, uint32(n)):
 			m.flags[n-1] = changed(m.flags[n-1], op, flag)
 		}
 	}
+}
+
+// modifiedOf is what an answer says was spared (RFC 7162 §3.1.3).
+func modifiedOf(answer string) []uint32 {
+	_, rest, ok := strings.Cut(answer, "[MODIFIED ")
+	if !ok {
+		return nil
+	}
+	set, _, _ := strings.Cut(rest, "]")
+	return spread(set)
 }
 
 // changed is flags after a STORE.

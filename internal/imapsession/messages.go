@@ -103,16 +103,17 @@ func (s *session) doExpunge(c *imap.Command) (string, string, error) {
 	if err := s.expunge(seqs); err != nil {
 		return "", "", err
 	}
-	return s.highest(), "", s.events(s.box.Update(true), nil)
+	return s.expunged()
 }
 
-// highest is the code that tells a client that resynchronizes how far it is (RFC
-// 7162 §3.2.7).
-func (s *session) highest() string {
-	if !s.qresync {
-		return ""
+// expunged tells what is gone, and a client that resynchronizes how far it is then
+// (RFC 7162 §3.2.7).
+func (s *session) expunged() (code, text string, err error) {
+	err = s.events(s.box.Update(true), nil)
+	if s.qresync {
+		code = "HIGHESTMODSEQ " + decimal(s.box.HighestModSeq())
 	}
-	return "HIGHESTMODSEQ " + decimal(s.box.HighestModSeq())
+	return code, "", err
 }
 
 // expunge deletes those of the messages that have \Deleted.
@@ -142,7 +143,7 @@ func (s *session) doMove(c *imap.Command) (string, string, error) {
 	if code != "" {
 		s.w.Untagged("OK [" + code + "] moved").End()
 	}
-	return s.highest(), "", s.events(s.box.Update(true), nil)
+	return s.expunged()
 }
 
 // transfer copies or moves. A COPY is of all the messages that are named by number

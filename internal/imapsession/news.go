@@ -3,6 +3,8 @@
 package imapsession
 
 import (
+	"errors"
+
 	"quill/internal/imap"
 	"quill/internal/imapfetch"
 	"quill/internal/mailbox"
@@ -15,13 +17,28 @@ func (s *session) tell(c *imap.Command) error {
 	if s.box == nil || c.Name == "LOGOUT" {
 		return nil
 	}
-	if c.Store != nil && c.Store.Silent {
-		return nil // see store
+	silent := c.Store != nil && c.Store.Silent                   // see store
+	later := c.Flags&imap.MayPipeline != 0 && s.r.Buffered() > 0 // after the commands that came together
+	var err error
+	if !silent && !later {
+		err = s.news(c.Flags&imap.NoExpunge == 0)
 	}
-	if c.Flags&imap.MayPipeline != 0 && s.r.Buffered() > 0 {
-		return nil // after the commands that came together
+	if !errors.As(err, new(*mailboxGone)) {
+		s.tellHeld()
 	}
-	return s.news(c.Flags&imap.NoExpunge == 0)
+	return err
+}
+
+// tellHeld tells a client how far it is where mod-sequences that it has heard of
+// are greater than those of expunges that it cannot hear of yet, so that it would
+// miss these if the connection broke; and again when it has (RFC 7162 §3.2 and
+// §6).
+func (s *session) tellHeld() {
+	held := s.condstore && s.box.Held()
+	if held || s.behind {
+		s.w.Untagged("OK [HIGHESTMODSEQ ").Number(s.box.HighestModSeq()).Raw("] that all was told of").End()
+	}
+	s.behind = held
 }
 
 // news takes in what others have done and tells of it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ import (
 type cached struct {
 	flags  map[uint32]string // by UID
 	modseq uint64
+	whole  uint32 // it has fetched all up to this UID
+	mine   string // the flag that its STORE in silence adds
 }
 
 // uids is the cache's UIDs in order.
@@ -54,32 +57,56 @@ func (c *cached) ask(rng *rand.Rand, validity uint32) string {
 	return ask + "))\r\n"
 }
 
-// hear takes in what a visit is told.
+var (
+	reGone   = regexp.MustCompile(`^\* VANISHED (?:\(EARLIER\) )?([0-9,:]+)$`)
+	reModSeq = regexp.MustCompile(`MODSEQ \((\d+)\)`)
+	reHigh   = regexp.MustCompile(`\[HIGHESTMODSEQ (\d+)\]`)
+)
+
+// hear takes in what a command was answered. The point to come back to is then
+// what RFC 7162 §6 says: HIGHESTMODSEQ, or the greatest MODSEQ where none was told.
 func (c *cached) hear(t *testing.T, lines []string) {
 	t.Helper()
+	var high, seen uint64
 	for _, line := range lines {
-		if gone, ok := strings.CutPrefix(line, "* VANISHED (EARLIER) "); ok {
-			for _, uid := range spread(gone) {
+		if gone := reGone.FindStringSubmatch(line); gone != nil {
+			for _, uid := range spread(gone[1]) {
 				delete(c.flags, uid)
 			}
 		}
-		if _, rest, ok := strings.Cut(line, "[HIGHESTMODSEQ "); ok {
-			n, _, _ := strings.Cut(rest, "]")
-			var err error
-			if c.modseq, err = strconv.ParseUint(n, 10, 64); err != nil {
-				t.Fatal(err)
-			}
+		if h := reHigh.FindStringSubmatch(line); h != nil {
+			high, _ = strconv.ParseUint(h[1], 10, 64)
 		}
 		if f := reFetch.FindStringSubmatch(line); f != nil {
-			uid, flags := reUID.FindStringSubmatch(f[2]), reFlags.FindStringSubmatch(f[2])
-			if uid == nil || flags == nil {
-				t.Fatalf("no UID or FLAGS in %q", line)
-			}
-			n, _ := strconv.ParseUint(uid[1], 10, 32)
-			words := slices.DeleteFunc(strings.Fields(flags[1]), func(w string) bool { return w == `\Recent` })
-			c.flags[uint32(n)] = strings.Join(words, " ")
+			seen = max(seen, c.fetched(t, f[2]))
 		}
 	}
+	if c.modseq = max(c.modseq, seen); high != 0 {
+		c.modseq = high
+	}
+}
+
+// fetched takes in the items of a FETCH and gives its mod-sequence.
+func (c *cached) fetched(t *testing.T, items string) (modseq uint64) {
+	t.Helper()
+	u := reUID.FindStringSubmatch(items)
+	if u == nil {
+		t.Fatalf("no UID in %q", items)
+	}
+	n, _ := strconv.ParseUint(u[1], 10, 32)
+	uid := uint32(n)
+	if m := reModSeq.FindStringSubmatch(items); m != nil {
+		modseq, _ = strconv.ParseUint(m[1], 10, 64)
+	}
+	words := strings.Fields(c.flags[uid])
+	if f := reFlags.FindStringSubmatch(items); f != nil {
+		words = slices.DeleteFunc(strings.Fields(f[1]), func(w string) bool { return w == `\Recent` })
+	} else if c.mine != "" && !slices.Contains(words, c.mine) {
+		words = append(words, c.mine)
+	}
+	slices.Sort(words)
+	c.flags[uid] = strings.Join(words, " ")
+	return modseq
 }
 
 // is is what the mailbox really has.
@@ -105,6 +132,7 @@ func is(t *testing.T, mail *mailboxtest.Mail) (flags map[uint32]string, validity
 				words = append(words, name)
 			}
 		}
+		slices.Sort(words)
 		flags[m.UID] = strings.Join(words, " ")
 	}
 	return flags, b.UIDValidity()

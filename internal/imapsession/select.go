@@ -121,15 +121,38 @@ func walk(rs []imap.Range) func() (uint32, bool) {
 }
 
 // vanished tells which UIDs of asked were expunged after modseq. Where that is not
-// remembered, all above matched that are not there count.
+// remembered, all above matched that are not there count. Of messages that the
+// session still shows a VANISHED without EARLIER will tell, which changes the
+// numbers (RFC 7162 §3.2.10).
 func (s *session) vanished(modseq uint64, asked []imap.Range, matched uint32) {
 	gone, known := s.box.Vanished(modseq)
 	if !known {
 		gone = s.missing(matched)
 	}
-	if gone = intersect(gone, asked); len(gone) > 0 {
+	if gone = s.unshown(intersect(gone, asked)); len(gone) > 0 {
 		s.w.Untagged("VANISHED (EARLIER) ").Set(gone).End()
 	}
+}
+
+// unshown is the UIDs of which no message is shown.
+func (s *session) unshown(uids []imap.Range) (out []imap.Range) {
+	var m mailbox.Message
+	for _, r := range uids {
+		next := uint64(r.Lo)
+		for seq, _ := s.box.Seq(r.Lo); seq <= s.box.Len(); seq++ {
+			if s.box.Message(seq, &m); m.UID > r.Hi {
+				break
+			}
+			if uint64(m.UID) > next {
+				out = append(out, imap.Range{Lo: uint32(next), Hi: m.UID - 1})
+			}
+			next = uint64(m.UID) + 1
+		}
+		if next <= uint64(r.Hi) {
+			out = append(out, imap.Range{Lo: uint32(next), Hi: r.Hi})
+		}
+	}
+	return out
 }
 
 // missing is the UIDs above one that were given out and are not there.
@@ -178,7 +201,7 @@ func (s *session) unselect() {
 	if err := s.box.Close(); err != nil {
 		s.note(s.name + ": " + err.Error())
 	}
-	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords = nil, "", false, nil, nil, 0
+	s.box, s.name, s.readOnly, s.recent, s.saved, s.keywords, s.behind = nil, "", false, nil, nil, 0, false
 }
 
 // doClose: CLOSE (RFC 9051 §6.4.1) expunges and says nothing of it, UNSELECT (RFC

@@ -89,6 +89,7 @@ type session struct {
 	recent   []imap.Range // UIDs that this session has as \Recent
 	saved    []imap.Range // UIDs of the last SEARCH RETURN (SAVE), RFC 5182
 	keywords int          // keywords that the client has been told of
+	behind   bool         // the client was told of a HIGHESTMODSEQ that is not the mailbox's
 	cache    imapfetch.Cache
 	uidForm  bool // the command that runs is one of UIDs
 }

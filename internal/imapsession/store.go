@@ -59,22 +59,20 @@ func (s *session) doStore(c *imap.Command) (string, string, error) {
 func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (string, string, error) {
 	uids := s.uids(seqs, nil)
 	var before []state
-	if c.Store.Silent {
+	if c.Store.Silent || st.Unchanged != nil {
 		before = s.states(seqs)
 	}
-	modified, err := s.box.Store(uids, st)
+	spared, changed, err := s.stored(uids, before, st)
 	if err != nil {
 		return "", "", err
 	}
-	spared := toRanges(modified)
-	changed := s.box.Update(false)
 	ch := s.change(st)
 	own := func(m *mailbox.Message) bool { // what our change alone has made of it
 		i, ok := slices.BinarySearch(uids, m.UID)
 		if !ok || inRanges(spared, m.UID) || !ch.done(m) {
 			return false
 		}
-		return before == nil || ch.of(before[i]) == stateOf(m)
+		return !c.Store.Silent || ch.of(before[i]) == stateOf(m)
 	}
 	if err := s.events(changed, own); err != nil {
 		return "", "", err
@@ -82,27 +80,86 @@ func (s *session) store(c *imap.Command, seqs []imap.Range, st mailbox.Store) (s
 	if err := s.tellStored(c, seqs, own, changed); err != nil {
 		return "", "", err
 	}
-	if len(modified) == 0 {
-		return "", "", s.unstored(c, seqs, ch)
+	code, text := "", ""
+	switch {
+	case len(spared) > 0 && c.UID:
+		code, text = "MODIFIED "+string(imap.AppendRanges(nil, spared)), "others had changed these"
+	case len(spared) > 0:
+		code, text = "MODIFIED "+string(imap.AppendRanges(nil, s.numbers(spared))), "others had changed these"
 	}
-	if c.UID {
-		return "MODIFIED " + string(imap.AppendRanges(nil, spared)), "others had changed these", nil
+	if !c.UID && s.unstored(seqs, spared, ch) {
+		if code == "" {
+			code = "EXPUNGEISSUED"
+		}
+		return "", "", no(code, "some of the messages are gone") // RFC 7162 §3.1.3, example 11
 	}
-	return "MODIFIED " + string(imap.AppendRanges(nil, s.numbers(spared))), "others had changed these", nil
+	return code, text, nil
 }
 
-// unstored is the error where messages that were named by number have not taken
-// the change: they are gone, and that could not be told yet (RFC 2180 §4.2).
-func (s *session) unstored(c *imap.Command, seqs []imap.Range, ch change) error {
-	if c.UID {
-		return nil
+// stored does it. Where others have changed a message since, but nothing that this
+// adds or takes away, it is done all the same: the client's STORE with their
+// mod-sequence (RFC 7162 §3.1.12). Spared is the UIDs to which it was not done.
+func (s *session) stored(uids []uint32, before []state, st mailbox.Store) (spared []imap.Range, changed []mailbox.Event, err error) {
+	var old []uint32
+	if st.Unchanged != nil && st.Op != mailbox.Replace && *st.Unchanged <= s.box.HighestModSeq() { // before is of that time
+		old = s.uids(s.numbers(toRanges(uids)), func(m *mailbox.Message) bool { return m.ModSeq <= *st.Unchanged })
 	}
-	return s.each(seqs, func(_ int, m *mailbox.Message) error {
-		if !ch.done(m) {
-			return no("EXPUNGEISSUED", "some of the messages are gone")
+	modified, err := s.box.Store(uids, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	changed = s.box.Update(false)
+	ch := s.change(st)
+	var again []uint32
+	var since uint64
+	rest := slices.DeleteFunc(modified, func(uid uint32) bool {
+		i, _ := slices.BinarySearch(uids, uid)
+		seq, there := s.box.Seq(uid)
+		if _, ok := slices.BinarySearch(old, uid); !ok || !there {
+			return false
 		}
+		var m mailbox.Message
+		if s.box.Message(seq, &m); ch.touched(before[i]) != ch.touched(stateOf(&m)) {
+			return false
+		}
+		again, since = append(again, uid), max(since, m.ModSeq)
+		return true
+	})
+	if len(again) == 0 {
+		return toRanges(rest), changed, nil
+	}
+	st.Unchanged = &since
+	if modified, err = s.box.Store(again, st); err != nil {
+		s.note(s.name + ": " + err.Error())
+		modified = again // what was done before is to be told
+	}
+	return toRanges(append(rest, modified...)), further(changed, s.box.Update(false)), nil
+}
+
+// further is events and those that followed, a change told once.
+func further(events, more []mailbox.Event) []mailbox.Event {
+	n := slices.IndexFunc(events, func(e mailbox.Event) bool { return e.Kind != mailbox.Changed })
+	if n < 0 {
+		n = len(events)
+	}
+	for _, e := range more {
+		_, had := slices.BinarySearchFunc(events[:n], e.Seq, func(e mailbox.Event, seq int) int { return e.Seq - seq })
+		if e.Kind != mailbox.Changed || !had {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// unstored tells whether messages that were named by number have not taken the
+// change, beside those that were spared: they are gone, and that could not be told
+// yet (RFC 2180 §4.2).
+func (s *session) unstored(seqs, spared []imap.Range, ch change) (gone bool) {
+	s.each(seqs, func(_ int, m *mailbox.Message) error {
+		gone = gone || !ch.done(m) && !inRanges(spared, m.UID)
 		return nil
 	})
+	return gone
 }
 
 // state is what STORE can change of a message.
@@ -152,13 +209,19 @@ func (ch change) of(was state) state {
 	return state{ch.Flags, ch.bits}
 }
 
+// touched is of a state what it adds or takes away.
+func (ch change) touched(was state) state {
+	return state{was.flags & ch.Flags, was.keywords & ch.bits}
+}
+
 // done tells whether a message is as it makes it.
 func (ch change) done(m *mailbox.Message) bool {
 	return ch.of(stateOf(m)) == stateOf(m) && (ch.Op == mailbox.Remove || !ch.unknown)
 }
 
 // tellStored answers a STORE with the flags of its messages, all of them unless
-// it was to be silent; then only with what mod-sequences they have now.
+// it was to be silent; then only with what mod-sequences they have now, where it
+// was conditional even if that is what they had (RFC 7162 §3.1.3).
 func (s *session) tellStored(c *imap.Command, seqs []imap.Range, own func(*mailbox.Message) bool, changed []mailbox.Event) error {
 	s.tellKeywords()
 	if c.Store.Silent {
@@ -166,15 +229,23 @@ func (s *session) tellStored(c *imap.Command, seqs []imap.Range, own func(*mailb
 			return nil
 		}
 		f := s.fetcher([]imap.Item{{Kind: imap.ItemUID}, {Kind: imap.ItemModSeq}})
+		tell := func(seq int, m *mailbox.Message) error {
+			if !own(m) {
+				return nil
+			}
+			return f.Message(seq, m, false)
+		}
+		if c.Store.Unchanged {
+			return s.each(seqs, tell)
+		}
 		for _, e := range changed {
 			var m mailbox.Message
 			if e.Kind != mailbox.Changed {
 				continue
 			}
-			if s.box.Message(e.Seq, &m); own(&m) {
-				if err := f.Message(e.Seq, &m, false); err != nil {
-					return err
-				}
+			s.box.Message(e.Seq, &m)
+			if err := tell(e.Seq, &m); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -207,6 +278,9 @@ func (s *session) doFetch(c *imap.Command) (string, string, error) {
 	}
 	if q.Vanished {
 		s.vanished(uint64(q.ChangedSince), c.Set.Resolve(s.box.UIDNext()-1), 0)
+	}
+	if s.condstore && !s.readOnly && q.Sees() { // RFC 7162 §3.2.4
+		items = slices.Concat([]imap.Item{{Kind: imap.ItemUID}}, items, []imap.Item{{Kind: imap.ItemModSeq}})
 	}
 	s.tellKeywords()
 	seen, err := s.fetch(s.fetcher(items), seqs, q)

@@ -195,7 +195,11 @@ type Mailbox interface {
 	Seq(uid uint32) (seq int, ok bool)
 	UIDValidity() uint32
 	UIDNext() uint32
+	// HighestModSeq is the mod-sequence up to which Update has told everything:
+	// while messages are held, one before their expunge (RFC 7162 §3.2).
 	HighestModSeq() uint64
+	// Held tells whether messages are shown that are gone.
+	Held() bool
 	// Keywords is the names of the mailbox's keywords.
 	Keywords() []string
 	// Vanished is the UIDs expunged after modseq; known is false where that is

@@ -156,11 +156,17 @@ func (v *View) Seq(uid UID) (seq int, ok bool) {
 	return i + 1, i < len(v.msgs) && v.msgs[i].UID == uid
 }
 
-// UIDValidity, UIDNext, HighestModSeq and MailboxID are the folder's.
-func (v *View) UIDValidity() uint32   { return v.valid }
-func (v *View) UIDNext() UID          { return v.next }
-func (v *View) HighestModSeq() uint64 { return v.modseq }
-func (v *View) MailboxID() [16]byte   { return v.box }
+// UIDValidity, UIDNext and MailboxID are the folder's.
+func (v *View) UIDValidity() uint32 { return v.valid }
+func (v *View) UIDNext() UID        { return v.next }
+func (v *View) MailboxID() [16]byte { return v.box }
+
+// HighestModSeq is the folder's, or while the view shows messages that are gone
+// one before the modseq of their end (RFC 7162 §3.2).
+func (v *View) HighestModSeq() uint64 { return v.told }
+
+// Held tells whether the view shows messages that are gone.
+func (v *View) Held() bool { return v.held }
 
 // Keywords is the names of the folder's keywords; bit n of Message.Keywords is
 // the n-th.

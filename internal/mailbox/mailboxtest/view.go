@@ -21,6 +21,8 @@ type view struct {
 
 	shown, known []entry // by UID
 	modseq       uint64  // known
+	told         uint64  // modseq after which nothing that is shown was expunged
+	held         bool    // what is shown is not all there
 	uidNext      uint32
 	keywords     []string
 	reset        bool
@@ -80,7 +82,10 @@ func (v *view) Update(expunges bool) (events []mailbox.Event) {
 		next = append(next, e)
 		added = append(added, mailbox.Event{Kind: mailbox.Added, Seq: len(next), UID: e.UID})
 	}
-	v.shown = next
+	v.shown, v.held = next, len(next) > len(v.known)
+	if !v.held {
+		v.told = v.modseq
+	}
 	return slices.Concat(events, changed, added)
 }
 
@@ -107,7 +112,8 @@ func (v *view) Seq(uid uint32) (seq int, ok bool) {
 
 func (v *view) UIDValidity() uint32   { return v.b.validity }
 func (v *view) UIDNext() uint32       { return v.uidNext }
-func (v *view) HighestModSeq() uint64 { return v.modseq }
+func (v *view) HighestModSeq() uint64 { return v.told }
+func (v *view) Held() bool            { return v.held }
 func (v *view) Keywords() []string    { return v.keywords }
 
 func (v *view) Vanished(modseq uint64) (uids []imap.Range, known bool) {
