@@ -139,8 +139,9 @@ func (x *Index) emailID(key string) uint64 {
 // there.
 func (x *Index) whose(e *expected) []UID {
 	uids := make([]UID, len(e.list))
+	there, _ := known(x.s, e.at)
 	for i := range e.list {
-		if m := x.s.message(e.list[i].key()); m != nil {
+		if m := there[e.list[i].key()]; m != nil {
 			uids[i] = m.UID
 		}
 	}

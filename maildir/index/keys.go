@@ -2,72 +2,91 @@
 
 package index
 
-// keys finds messages by the part of their files' names that stays. It is made
-// when it is first needed, and kept up by apply.
+import "hash/maphash"
+
+// keys finds messages by the part of their files' names that stays. The names lie
+// all over the memory, and to look at those of a large folder takes longer than to
+// read it; so their hashes stand here, close together.
 type keys struct {
-	uid   map[string]UID
-	fresh int // messages in new/
+	hash  []uint32 // of the state's messages, in their order
+	fresh int      // messages in new/
 }
 
+var keySeed = maphash.MakeSeed()
+
+func keyHash(key string) uint32 { return uint32(maphash.String(keySeed, key)) }
+
+// byKey is the keys of the state's messages.
 func (s *state) byKey() *keys {
-	if s.keys == nil {
-		s.keys = &keys{uid: make(map[string]UID, len(s.msgs))}
-		for i := range s.msgs {
-			s.keys.add(s.msgs[i])
+	if len(s.keys.hash) != len(s.msgs) {
+		s.keys = keys{hash: make([]uint32, 0, len(s.msgs))}
+		for _, m := range s.msgs {
+			s.keys.add(m)
 		}
 	}
-	return s.keys
+	return &s.keys
 }
 
+// add is for a message that comes to the end.
 func (k *keys) add(m *Message) {
-	if k != nil {
-		k.uid[m.Key()] = m.UID
-		k.fresh += int(bit(m.New))
-	}
+	k.hash = append(k.hash, keyHash(m.Key()))
+	k.fresh += int(bit(m.New))
 }
 
-func (k *keys) remove(m *Message) {
-	if k == nil {
-		return
-	}
-	if key := m.Key(); k.uid[key] == m.UID {
-		delete(k.uid, key)
-	}
-	k.fresh -= int(bit(m.New))
+// change is for the message at i.
+func (k *keys) change(i int, was, now *Message) {
+	k.hash[i] = keyHash(now.Key())
+	k.fresh += int(bit(now.New)) - int(bit(was.New))
 }
 
-// keysFew is how many keys are looked for by reading all messages, which costs less
-// than to make the keys.
-const keysFew = 256
-
-// keysAsked is how often that is done before the keys are made after all.
-const keysAsked = 3
-
-// known is the messages with these keys, and how many of all are in new/.
-func (s *state) known(keys map[string]string) (found map[string]*Message, fresh int) {
-	found = make(map[string]*Message, len(keys))
-	if s.asked++; s.keys != nil || len(keys) > keysFew || s.asked > keysAsked {
-		for key := range keys {
-			if m := s.message(key); m != nil {
-				found[key] = m
-			}
-		}
-		return found, s.byKey().fresh
-	}
-	for _, m := range s.msgs {
-		fresh += int(bit(m.New))
-		if _, ok := keys[m.Key()]; ok {
-			found[m.Key()] = m // of two with one key the later, as byKey has it
+// remove takes out the messages for which gone says so.
+func (k *keys) remove(msgs []*Message, gone func(*Message) bool) {
+	kept := k.hash[:0]
+	for i, m := range msgs {
+		if gone(m) {
+			k.fresh -= int(bit(m.New))
+		} else {
+			kept = append(kept, k.hash[i])
 		}
 	}
-	return found, fresh
+	k.hash = kept
 }
 
-// message is the one with this key, or nil.
-func (s *state) message(key string) *Message {
-	uid, ok := s.byKey().uid[key]
-	if i := s.at(uid); ok && i < len(s.msgs) && s.msgs[i].UID == uid {
-		return s.msgs[i]
+// known is the messages with these keys, of two with one key the later, and how
+// many of all are in new/.
+func known[V any](s *state, names map[string]V) (found map[string]*Message, fresh int) {
+	k := s.byKey()
+	found = make(map[string]*Message, len(names))
+	want := newSieve(len(names))
+	for key := range names {
+		want.add(keyHash(key))
 	}
-	return nil
+	for i, h := range k.hash {
+		if !want.has(h) {
+			continue
+		}
+		key := s.msgs[i].Key()
+		if _, ok := names[key]; ok {
+			found[key] = s.msgs[i]
+		}
+	}
+	return found, k.fresh
 }
+
+// sieve is a set of hashes which has most others not.
+type sieve struct {
+	bits []uint64
+	mask uint32
+}
+
+// newSieve is for n hashes.
+func newSieve(n int) sieve {
+	size := uint32(1024)
+	for size < 1<<28 && size < uint32(n)*16 {
+		size *= 2
+	}
+	return sieve{make([]uint64, size/64), size - 1}
+}
+
+func (s sieve) add(h uint32)      { s.bits[h&s.mask/64] |= 1 << (h & 63) }
+func (s sieve) has(h uint32) bool { return s.bits[h&s.mask/64]&(1<<(h&63)) != 0 }

@@ -201,12 +201,12 @@ func (x *Index) mergeNew(before dirState, now time.Time) error {
 // settledNew is the messages that are in new/ as they were. moved tells that the
 // files there do not explain the state: one that was there is gone, or one is back
 // that was in cur/.
-func (x *Index) settledNew(seen map[string]string) (known map[string]*Message, moved bool) {
-	known, fresh := x.s.known(seen)
-	for _, m := range known {
+func (x *Index) settledNew(seen map[string]string) (there map[string]*Message, moved bool) {
+	there, fresh := known(x.s, seen)
+	for _, m := range there {
 		moved = moved || !m.New
 	}
-	return known, moved || len(known) != fresh
+	return there, moved || len(there) != fresh
 }
 
 // absorbNew puts records for what is in new/, where nothing has moved.

@@ -130,7 +130,7 @@ func (s *state) decodeMessages(r *reader, n int, heap string) bool {
 	if strings.ContainsRune(heap, '/') || strings.ContainsRune(heap, 0) {
 		return false
 	}
-	s.msgs = make([]*Message, n)
+	s.msgs, s.keys.hash = make([]*Message, n), make([]uint32, n)
 	all := make([]Message, n)
 	end, last := 0, UID(0)
 	for i := range s.msgs {
@@ -148,6 +148,7 @@ func (s *state) decodeMessages(r *reader, n int, heap string) bool {
 		if m.Name = heap[off:end]; m.Name == "" || m.Name[0] == '.' || m.Name[0] == ':' {
 			return false
 		}
+		s.keys.change(i, &Message{}, m)
 	}
 	return end == len(heap)
 }

@@ -24,8 +24,7 @@ type state struct {
 	modseq   uint64 // HIGHESTMODSEQ
 	box      [16]byte
 	msgs     []*Message // by UID; no message is changed but in what Views do not tell of
-	keys     *keys      // of msgs; nil: not yet needed
-	asked    int        // how often keys were looked for without them
+	keys     keys       // of msgs
 	shared   bool       // a View has msgs too: copy before a change, other than at its end
 	keywords []string
 	expunged []vanished // by modseq
@@ -56,12 +55,10 @@ func (s *state) apply(r *record) error {
 			m.Keywords = m.Keywords&^r.change.kwOff | r.change.kwOn
 			m.ModSeq = r.modseq
 		})
-	case kindName, kindDate, kindEmail:
-		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) {
-			s.keys.remove(m)
-			r.set(m)
-			s.keys.add(m)
-		})
+	case kindName:
+		s.rename(&r.msg)
+	case kindDate, kindEmail:
+		s.each([]Range{{r.msg.UID, r.msg.UID}}, r.set)
 	case kindCache:
 		s.place(r.places, func(m *Message, cache uint64) { m.Cache = cache })
 	case kindSizes:
@@ -81,8 +78,6 @@ func (s *state) apply(r *record) error {
 // set does to a message what a record about one says.
 func (r *record) set(m *Message) {
 	switch r.kind {
-	case kindName:
-		m.Name, m.New = r.msg.Name, r.msg.New
 	case kindDate:
 		m.Date = r.msg.Date
 	case kindEmail:
@@ -95,10 +90,23 @@ func (s *state) add(r *record) error {
 		return fmt.Errorf("%w: UID %d where %d was to come", errDamaged, r.msg.UID, s.next)
 	}
 	m := r.msg
+	s.byKey().add(&m)
 	s.msgs = append(s.msgs, &m)
-	s.keys.add(&r.msg)
 	s.next = r.msg.UID + 1
 	return nil
+}
+
+// rename is kindName.
+func (s *state) rename(to *Message) {
+	i := s.at(to.UID)
+	if i == len(s.msgs) || s.msgs[i].UID != to.UID {
+		return
+	}
+	s.own()
+	m := *s.msgs[i]
+	m.Name, m.New = to.Name, to.New
+	s.byKey().change(i, s.msgs[i], &m)
+	s.msgs[i] = &m
 }
 
 func (s *state) define(r *record) error {
@@ -167,8 +175,9 @@ func (s *state) place(places []placed, set func(*Message, uint64)) {
 
 func (s *state) expunge(uids []Range, modseq uint64) {
 	s.own()
-	s.each(uids, s.keys.remove)
-	s.msgs = slices.DeleteFunc(s.msgs, func(m *Message) bool { return contains(uids, m.UID) })
+	gone := func(m *Message) bool { return contains(uids, m.UID) }
+	s.byKey().remove(s.msgs, gone)
+	s.msgs = slices.DeleteFunc(s.msgs, gone)
 	for _, r := range uids {
 		s.expunged = append(s.expunged, vanished{r, modseq})
 	}
