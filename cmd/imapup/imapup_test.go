@@ -5,14 +5,17 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"quill/internal/chain"
+	"quill/internal/login"
 	"quill/internal/logindoor/logindoortest"
 )
 
@@ -170,6 +173,38 @@ func visit(t *testing.T, n *chain.Next, in string) (out string, code int) {
 		said.WriteString(strings.TrimSuffix(lines.Text(), "\r") + "\n")
 	}
 	return said.String(), (<-end).ExitCode()
+}
+
+// TestEnding: at the end of the service a client that has not logged in is told,
+// long before its time is up.
+func TestEnding(t *testing.T) {
+	start := time.Now()
+	opt := chain.NextOptions{Env: []string{logindoortest.PlayVariable + "=1", "PATH=/usr/bin:/bin", "QMAILHOME=" + logindoortest.Home(t), "GORACE=atexit_sleep_ms=0"}}
+	if os.Getuid() == 0 {
+		opt.Cred = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	n := chain.NewNext([]string{"/proc/self/exe", "h", "/proc/self/exe", "session"}, opt)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := os.NewFile(uintptr(pair[0]), "client")
+	defer client.Close()
+	end := make(chan chain.Report, 1)
+	n.Pass(&chain.Packet{Env: []string{"TCPREMOTEIP=127.0.0.1"}, Conn: pair[1], Control: -1, Data: -1}, func(r chain.Report) { end <- r })
+	unix.Close(pair[1])
+	in := bufio.NewReader(client)
+	if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "* OK ") {
+		t.Fatalf("greeted with %q, %v", line, err)
+	}
+	n.Close()
+	said, err := io.ReadAll(in)
+	if r := <-end; err != nil || string(said) != "* BYE time is up\r\n" || r.ExitCode() != 111 {
+		t.Errorf("said %q, %v, exit code %d; want a BYE and 111", said, err, r.ExitCode())
+	}
+	if took := time.Since(start); took > login.Time/2 {
+		t.Errorf("it took %v", took)
+	}
 }
 
 func TestUsage(t *testing.T) {

@@ -32,8 +32,9 @@ type Door struct {
 	// ended, nil where the client said so.
 	Talk func(*Visit) (taken bool, err error)
 
-	next  *chain.Next // resident only
-	guard *os.File    // the process that has stayed root, where one started this one in the spawned shape
+	next    *chain.Next // resident only
+	waiting waiting
+	guard   *os.File // the process that has stayed root, where one started this one in the spawned shape
 }
 
 // Visit is one client's session before its login.
@@ -53,7 +54,7 @@ func (d *Door) Run() int {
 	if chain.Resident() {
 		d.next = chain.NewNext(d.Argv, d.options())
 	}
-	code := chain.Hooks{Ready: d.lower, Ending: d.next.End}.Serve(os.Args, d.session)
+	code := chain.Hooks{Ready: d.lower, Ending: d.end}.Serve(os.Args, d.session)
 	if d.next != nil {
 		d.next.Close()
 	}
@@ -62,6 +63,7 @@ func (d *Door) Run() int {
 
 func (d *Door) session(s *chain.Session) int {
 	v := &Visit{Session: s, Door: d}
+	defer d.waiting.add(s.Stream)()
 	taken, err := d.Talk(v)
 	switch {
 	case taken:
