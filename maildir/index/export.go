@@ -33,52 +33,64 @@ var ErrChanging = errors.New("others are changing the folder; stop them and try 
 // becomes qx.exported; whoever opens an index here again takes the folder over
 // anew. No session, and no Dovecot, may be at work. After an error the folder is
 // still ours, and Export may be tried again.
-func Export(m *maildir.Maildir, opt Options) (done Exported, err error) {
+func Export(m *maildir.Maildir, opt Options) (Exported, error) {
+	return exportBy(m, opt, (*Index).export)
+}
+
+// exportBy gives a folder back by write, which has it alone.
+func exportBy(m *maildir.Maildir, opt Options, write func(*Index) (lost []string, err error)) (done Exported, err error) {
 	x, err := Open(m, opt)
 	if err != nil {
 		return done, err
 	}
 	defer x.Close()
 	err = x.update(func() error {
-		done, err = x.export()
+		done.Messages, done.ModSeq = len(x.s.msgs), x.s.modseq
+		done.Lost, err = write(x)
 		return err
 	})
 	return done, err
 }
 
-func (x *Index) export() (done Exported, err error) {
-	dir := x.m.Fd()
+// unlocked makes sure that the server named is not at work, as far as its lock
+// file says.
+func (x *Index) unlocked(lock, server string) error {
 	var st unix.Stat_t
-	if unix.Fstatat(dir, dovecotList+".lock", &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-		return done, fmt.Errorf("%s.lock is there: stop Dovecot, or delete what it left behind", dovecotList)
+	if unix.Fstatat(x.m.Fd(), lock, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		return fmt.Errorf("%s is there: stop %s, or delete what it left behind", lock, server)
 	}
-	done.Messages, done.ModSeq = len(x.s.msgs), x.s.modseq
+	return nil
+}
+
+// export writes what Dovecot reads. What Courier kept, which is old too, is
+// deleted.
+func (x *Index) export() (lost []string, err error) {
+	dir := x.m.Fd()
+	if err := x.unlocked(dovecotList+".lock", "Dovecot"); err != nil {
+		return nil, err
+	}
 	names, of, lost := x.s.letters()
-	done.Lost = lost
-	if err := x.spell(of); err != nil {
-		return done, err
-	}
-	if err := x.commit(); err != nil {
-		return done, err
-	}
-	if err := x.syncDirs(); err != nil {
-		return done, err
+	if err := x.spell(func(m *Message) string { return letterName(m, of(m)) }); err != nil {
+		return nil, err
 	}
 	var kw bytes.Buffer
 	for n, name := range names {
 		fmt.Fprintf(&kw, "%d %s\n", n, name)
 	}
 	if err := replace(dir, dovecotKeywords+".tmp", dovecotKeywords, kw.Bytes()); err != nil {
-		return done, err
+		return nil, err
 	}
 	text, err := x.uidlist()
 	if err != nil {
-		return done, err
+		return nil, err
 	}
 	if err := replace(dir, dovecotList+".tmp", dovecotList, text); err != nil {
-		return done, err
+		return nil, err
 	}
-	return done, x.giveUp()
+	if err := x.clearCourier(""); err != nil {
+		return nil, err
+	}
+	return lost, x.giveUp(courierList)
 }
 
 // letters is the keywords that get letters, what their bits among a message's
@@ -119,8 +131,11 @@ func (s *state) letters() (names []string, of func(*Message) uint32, lost []stri
 }
 
 // letterName is the name of a message's file with flags and letters; the flag P
-// has a letter.
+// has a letter. One in new/ stays there while there is nothing to say.
 func letterName(m *Message, set uint32) string {
+	if m.New && m.Flags == 0 && set == 0 && nameFlags(m.Name) == 0 && nameLetters(m.Name) == 0 {
+		return ""
+	}
 	to := m.Name
 	if key := m.Key(); nameLetters(m.Name) != 0 { // those of before
 		_, info, _ := strings.Cut(m.Name, ":")
@@ -140,35 +155,78 @@ func letterName(m *Message, set uint32) string {
 	return maildir.WithFlags(to, flags)
 }
 
-// spell renames the files whose names do not say all.
-func (x *Index) spell(of func(*Message) uint32) error {
+// respelling is a file's name in new/ (fresh) or cur/, and the one in cur/ that it
+// is to have.
+type respelling struct {
+	uid      UID
+	from, to string
+	fresh    bool
+	unsay    bool // from has the P of a flag that is set
+}
+
+func (x *Index) respellings(name func(*Message) string) (moves []respelling) {
+	for i := range x.s.msgs {
+		m := x.s.msgs[i]
+		if to := name(m); to != "" && (m.New || to != m.Name) {
+			moves = append(moves, respelling{m.UID, m.Name, to, m.New, m.Flags&nameFlags(m.Name)&Passed != 0})
+		}
+	}
+	return moves
+}
+
+// unsayPassed records that the names had no P already: else a P that is gone after
+// a crash would be a flag that was cleared.
+func (x *Index) unsayPassed(moves []respelling) error {
+	said := false
+	for _, r := range moves {
+		if !r.unsay {
+			continue
+		}
+		said = true
+		if err := x.put(record{kind: kindName, msg: Message{UID: r.uid, New: r.fresh, Name: flagName(r.from, nameFlags(r.from)&^Passed)}}); err != nil {
+			return err
+		}
+	}
+	if !said {
+		return nil
+	}
+	if err := x.put(record{kind: kindDirState}); err != nil { // who comes next reads the names again
+		return err
+	}
+	return x.commit()
+}
+
+// spell gives the files their names in cur/ of the other server's, but for those
+// whose name is "". All is on disk then.
+func (x *Index) spell(name func(*Message) string) error {
 	base, err := x.steady()
 	if err != nil {
 		return err
 	}
-	touched := false
-	for i := range x.s.msgs {
-		m := x.s.msgs[i]
-		set := of(m)
-		to := letterName(m, set)
-		if to == m.Name || m.New && m.Flags == 0 && set == 0 && nameFlags(m.Name) == 0 && nameLetters(m.Name) == 0 {
-			continue
-		}
-		touched = true
-		switch err := x.m.Rename(m.Name, m.New, to); {
+	moves := x.respellings(name)
+	if err := x.unsayPassed(moves); err != nil {
+		return err
+	}
+	for _, r := range moves {
+		switch err := x.m.Rename(r.from, r.fresh, r.to); {
 		case errors.Is(err, unix.ENOENT):
-			return fmt.Errorf("%s is gone: %w", m.Name, ErrChanging)
+			return fmt.Errorf("%s is gone: %w", r.from, ErrChanging)
 		case err != nil:
-			return fmt.Errorf("rename %s to %s: %w", m.Name, to, err)
+			return fmt.Errorf("rename %s to %s: %w", r.from, r.to, err)
 		}
-		if err := x.put(record{kind: kindName, msg: Message{UID: m.UID, Name: to}}); err != nil {
+		if err := x.put(record{kind: kindName, msg: Message{UID: r.uid, Name: r.to}}); err != nil {
 			return err
 		}
 	}
-	if !touched {
-		return nil
+	if moves != nil {
+		if err := x.touched(base); err != nil {
+			return err
+		}
 	}
-	return x.touched(base)
+	if err := x.commit(); err != nil {
+		return err
+	}
+	return x.syncDirs()
 }
 
 // uidlist is dovecot-uidlist. What Dovecot's last one says beside UIDs, such as
@@ -212,8 +270,9 @@ func (x *Index) uidlist() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// giveUp deletes Dovecot's index, which is old, and puts ours aside.
-func (x *Index) giveUp() error {
+// giveUp deletes Dovecot's index, which is old, and what else begins with these
+// prefixes, and puts ours aside.
+func (x *Index) giveUp(old ...string) error {
 	dir := x.m.Fd()
 	names, err := namesIn(dir, ".", -1)
 	if err != nil {
@@ -232,7 +291,7 @@ func (x *Index) giveUp() error {
 		}
 		return maildir.SyncFolder(dir)
 	}
-	if err := remove("dovecot.index", "dovecot.list.index"); err != nil {
+	if err := remove(append(old, "dovecot.index", "dovecot.list.index")...); err != nil {
 		return err
 	}
 	if err := unix.Renameat(dir, snapFile, dir, exportedFile); err != nil {

@@ -212,8 +212,8 @@ func TestCheckRebuild(t *testing.T) {
 	check("no snapshot", "qx.snap: no such file")
 }
 
-// giverEnv makes the test binary a program that gives a folder back and takes it
-// over, again and again, until it is killed.
+// giverEnv makes the test binary a program that gives a folder back to Courier and
+// Dovecot in turn and takes it over, again and again, until it is killed.
 const giverEnv = "QUILL_INDEX_TEST_GIVER"
 
 func giver(dir string) error {
@@ -223,8 +223,17 @@ func giver(dir string) error {
 	}
 	fmt.Println("ready")
 	for {
-		if _, err := Export(m, Options{}); err != nil {
-			return err
+		for _, export := range []func(*maildir.Maildir, Options) (Exported, error){ExportCourier, Export} {
+			x, err := Open(m, Options{})
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(x.Flush(), x.Close()); err != nil { // the names say P again
+				return err
+			}
+			if _, err := export(m, Options{}); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -248,7 +248,7 @@ func parseCourier(r io.Reader, has func(key string) bool) (map[string][]string, 
 			}
 			out[key] = nil
 			for word := range strings.FieldsSeq(numbers) {
-				if n, ok := parse32(word); ok && int64(n) < int64(len(names)) && len(out[key]) < KeywordsMax {
+				if n, ok := parse32(word); ok && int64(n) < int64(len(names)) && len(out[key]) <= KeywordsMax { // $Forwarded is one more
 					out[key] = append(out[key], names[n])
 				}
 			}

@@ -340,7 +340,7 @@ func (x *Index) courierFile(name string) (words []string, err error) {
 	}
 	defer f.Close()
 	err = eachLine(f, keywordsMax, func(line []byte, _ bool) error {
-		if len(words) < KeywordsMax {
+		if len(words) <= KeywordsMax { // $Forwarded is one more
 			words = append(words, string(line))
 		}
 		return nil
