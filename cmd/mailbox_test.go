@@ -41,7 +41,7 @@ func TestMailboxOwner(t *testing.T) {
 		}
 	}
 	each(func(path string, _ fs.DirEntry) error { return os.Lchown(path, uid, gid) })
-	for _, words := range [][]string{{"rebuild", "--yes"}, {"stat"}, {"check"}, {"export"}} {
+	for _, words := range [][]string{{"rebuild", "--yes"}, {"stat"}, {"check"}, {"export"}, {"export", "--courier"}} {
 		cmd := exec.Command(program("quill"), append(append([]string{"mailbox"}, words...), box)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("quill mailbox %s: %v\n%s", words, err, out)

@@ -14,7 +14,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quill/internal/imap"
 	"quill/maildir"
+	"quill/maildir/folders"
 	"quill/maildir/index"
 )
 
@@ -23,7 +25,7 @@ func mailboxCommand() *cli.Command {
 		return &cli.Command{Name: name, Usage: use, ArgsUsage: "DIR", Description: "example: quill mailbox " + example + codes, Action: action, Flags: flags}
 	}
 	return &cli.Command{
-		Name: "mailbox", Usage: "look at a Maildir's indexes, make them anew, give them back to Dovecot",
+		Name: "mailbox", Usage: "look at a Maildir's indexes, make them anew, give them back to Dovecot or Courier",
 		Description: "example: quill mailbox stat Maildir" + codes,
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -36,7 +38,8 @@ func mailboxCommand() *cli.Command {
 			sub("check", "read indexes and messages, change nothing, name what is wrong", "check Maildir", mailboxCheck),
 			sub("rebuild", "make the indexes anew, under new UIDs", "rebuild --yes Maildir", mailboxRebuild,
 				&cli.BoolFlag{Name: "yes", Usage: "do it; without, only what it costs is said"}),
-			sub("export", "give all folders back to Dovecot with UIDs, flags and keywords", "export Maildir", mailboxExport),
+			sub("export", "give all folders back to Dovecot or Courier with UIDs, flags, keywords and subscriptions", "export --courier Maildir", mailboxExport,
+				&cli.BoolFlag{Name: "courier", Usage: "to Courier; without, to Dovecot"}),
 		},
 	}
 }
@@ -170,9 +173,13 @@ func mailboxRebuild(c *cli.Context) error {
 }
 
 func mailboxExport(c *cli.Context) error {
+	courier, export := c.Bool("courier"), index.Export
+	if courier {
+		export = index.ExportCourier
+	}
 	lost := 0
 	err := eachFolder(c, func(at folder, opt index.Options) error {
-		done, err := index.Export(at.m, opt)
+		done, err := export(at.m, opt)
 		if err != nil {
 			return err
 		}
@@ -180,11 +187,32 @@ func mailboxExport(c *cli.Context) error {
 			fmt.Fprintf(os.Stderr, "quill: %s: lost: %s\n", at.name, line)
 		}
 		lost += len(done.Lost)
-		fmt.Printf("%s: %d messages are Dovecot's, HIGHESTMODSEQ %d\n", at.name, done.Messages, done.ModSeq)
+		fmt.Printf("%s: %d messages are ", at.name, done.Messages)
+		if courier {
+			fmt.Println("Courier's")
+		} else {
+			fmt.Printf("Dovecot's, HIGHESTMODSEQ %d\n", done.ModSeq)
+		}
 		return nil
 	})
+	if err == nil {
+		err = giveSubscriptions(c.Args().First(), courier)
+	}
 	if err == nil && lost > 0 {
-		err = no("%d keywords were lost", lost)
+		err = no("%d keywords or UIDs were lost", lost)
 	}
 	return err
+}
+
+func giveSubscriptions(dir string, courier bool) error {
+	root, err := maildir.Open(dir)
+	if err != nil {
+		return err
+	}
+	account, err := folders.Open(root, folders.Options{Encode: imap.EncodeUTF7, Decode: imap.DecodeUTF7})
+	if err != nil {
+		return err
+	}
+	defer account.Close()
+	return account.GiveSubscriptions(courier)
 }
