@@ -208,6 +208,15 @@ func ours(box string, v *View) string {
 	return strings.Join(lines, "\n")
 }
 
+// shown is ours where all has been measured.
+func shown(t *testing.T, box string, x *Index) string {
+	t.Helper()
+	if err := x.Measure(); err != nil {
+		t.Fatal(err)
+	}
+	return ours(box, x.View())
+}
+
 func chown(t *testing.T, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "home"), func(path string, _ fs.DirEntry, err error) error {
@@ -261,7 +270,7 @@ func TestDovecotAndBack(t *testing.T) {
 		x := open(t, m, opt)
 		same(t, "taken over", ours(box, x.View()), seen[box])
 		session(t, x, sub)
-		want[box] = ours(box, x.View())
+		want[box] = shown(t, box, x)
 		x.Close()
 		if done, err := Export(m, opt); err != nil || len(done.Lost) > 0 {
 			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
@@ -285,7 +294,7 @@ func TestDovecotAndBack(t *testing.T) {
 	}
 	d.stop()
 	visit(t, root, func(box, _ string, m *maildir.Maildir, opt Options) {
-		same(t, "taken over again", ours(box, open(t, m, opt).View()), seen[box])
+		same(t, "taken over again", shown(t, box, open(t, m, opt)), seen[box])
 	})
 }
 
