@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
 )
@@ -62,4 +63,57 @@ func TestMailboxOwner(t *testing.T) {
 			t.Errorf("after quill mailbox %s: %d files; there is no index", words, files)
 		}
 	}
+}
+
+// TestMailboxExport: quill mailbox export gives a Maildir to Courier, to Dovecot
+// and to Courier again with what it subscribes to, and says what is lost.
+func TestMailboxExport(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	box := filepath.Join(dir, "Maildir")
+	for _, sub := range []string{"tmp", "new", "cur", ".Work/tmp", ".Work/new", ".Work/cur"} {
+		if err := os.MkdirAll(filepath.Join(box, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := map[string]string{"new/1.a": "Subject: a\n\n", ".Work/cur/2.b:2,S": "Subject: b\n\n", "dovecot-uidlist": "3 V17 N8\n5 :1.a\n",
+		".Work/dovecot-uidlist": "3 V18 N8\n7 :2.b\n", "subscriptions": "INBOX\nWork\n"}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(box, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(name, want string) {
+		t.Helper()
+		if b, err := os.ReadFile(filepath.Join(box, name)); string(b) != want || os.IsNotExist(err) != (want == "") {
+			t.Errorf("%s: %q, %v; want %q", name, b, err, want)
+		}
+	}
+	export := func(status int, want string, options ...string) {
+		t.Helper()
+		cmd := exec.Command(program("quill"), append(append([]string{"mailbox", "export"}, options...), box)...)
+		out, _ := cmd.CombinedOutput()
+		if ok, err := regexp.Match("^(?s:"+want+")$", out); err != nil || !ok || cmd.ProcessState.ExitCode() != status {
+			t.Errorf("export %s: exit %d, want %d\n%swant\n%s", options, cmd.ProcessState.ExitCode(), status, out, want)
+		}
+	}
+	courier := func() {
+		t.Helper()
+		has("courierimapuiddb", "1 17 8\n5 1.a\n")
+		has(".Work/courierimapuiddb", "1 18 8\n7 2.b\n")
+		has("courierimapsubscribed", "INBOX\nINBOX.Work\n")
+		for _, name := range []string{"dovecot-uidlist", ".Work/dovecot-uidlist", "subscriptions"} {
+			has(name, "")
+		}
+	}
+	export(0, "INBOX: 1 messages are Courier's\n.Work: 1 messages are Courier's\n", "--courier")
+	courier()
+	export(0, "INBOX: 1 messages are Dovecot's, HIGHESTMODSEQ \\d+\n.Work: 1 messages are Dovecot's, HIGHESTMODSEQ \\d+\n")
+	has("courierimapuiddb", "")
+	has("subscriptions", "INBOX\nWork\n")
+	if err := os.WriteFile(filepath.Join(box, "cur/3.c\n:2,"), []byte("Subject: c\n\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	export(1, "quill: INBOX: lost: UID 8: .*newline\nINBOX: 2 messages are Courier's\n.Work: 1 messages are Courier's\n.*1 keywords or UIDs were lost.*", "--courier")
+	has("courierimapuiddb", "1 17 9\n5 1.a\n")
 }
