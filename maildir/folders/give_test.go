@@ -20,7 +20,7 @@ func TestGiveSubscriptions(t *testing.T) {
 	}{
 		{"nothing to Courier", "-", "-", true, "-", "-", ""},
 		{"nothing to Dovecot", "-", "-", false, "-", "-", ""},
-		{"Dovecot's to Courier", "inbox\nR&AOQ-ume.x\n&bad\n", "INBOX.Old\n", true, "-", "INBOX\nINBOX.R&AOQ-ume.x\nINBOX.&bad\n", "INBOX Räume.x"},
+		{"Dovecot's to Courier", "inbox\nR&AOQ-ume.x\nbad..x\n", "INBOX.Old\n", true, "-", "INBOX\nINBOX.R&AOQ-ume.x\nINBOX.bad..x\n", "INBOX Räume.x"},
 		{"Dovecot's 2 to Courier", "V\t2\n\nA\tB\na.b\nINBOX\tx\n", "-", true, "-", "INBOX.A.B\nINBOX.INBOX.x\n", "A.B INBOX.x"},
 		{"an end of all to Courier", "", "INBOX.Old\n", true, "-", "", ""},
 		{"Courier's to Courier", "-", "INBOX.A\n", true, "-", "INBOX.A\n", "A"},

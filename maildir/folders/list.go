@@ -92,7 +92,7 @@ func (a *Account) names() ([]string, error) {
 		if !e.IsDir() { // also a link
 			continue
 		}
-		if name, ok := a.nameOf(e.Name()); ok && a.hasMail(e.Name()) {
+		if name, ok := a.nameOf(e.Name()); ok && a.dirName(name) == e.Name() && a.hasMail(e.Name()) {
 			names = append(names, name)
 		}
 	}

@@ -42,7 +42,7 @@ func (a *Account) flaw(name string) string {
 		return "it has a slash or a control character"
 	case strings.Count(name, ".") >= LevelsMax:
 		return fmt.Sprintf("more than %d levels", LevelsMax)
-	case len(a.dirName(name)) > dirNameMax:
+	case len(a.coded(name)) > dirNameMax:
 		return "too long"
 	}
 	for level := range strings.SplitSeq(name, ".") {
@@ -69,8 +69,18 @@ func (a *Account) fresh(name string) (string, error) {
 	return name, err
 }
 
-// dirName is where a mailbox lies below the root; not for INBOX.
-func (a *Account) dirName(name string) string { return "." + a.opt.Encode(name) }
+// coded is where a mailbox lies below the root by Maildir++; not for INBOX.
+func (a *Account) coded(name string) string { return "." + a.opt.Encode(name) }
+
+// dirName is where it does lie: Courier-IMAP since 5 has names in UTF-8, and who
+// comes from it has such folders. New ones are made as coded says.
+func (a *Account) dirName(name string) string {
+	coded, plain := a.coded(name), "."+name
+	if plain != coded && len(plain) <= dirNameMax && isDir(a.dir(), plain) && !exists(a.dir(), coded) {
+		return plain
+	}
+	return coded
+}
 
 // nameOf is the mailbox that a folder of the root is; false where it is none,
 // or one that has another spelling.
@@ -79,10 +89,16 @@ func (a *Account) nameOf(dirName string) (string, bool) {
 	if !ok || coded == "" || len(dirName) > dirNameMax {
 		return "", false
 	}
-	plain, ok := a.opt.Decode(coded)
-	if !ok {
-		return "", false
-	}
+	plain := a.decode(coded)
 	name, err := a.canonical(plain)
 	return name, err == nil && name == plain && name != Inbox
+}
+
+// decode is the name that is coded so. What is no modified UTF-7 is the name
+// itself.
+func (a *Account) decode(coded string) string {
+	if plain, ok := a.opt.Decode(coded); ok {
+		return plain
+	}
+	return coded
 }

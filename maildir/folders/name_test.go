@@ -88,7 +88,7 @@ func TestHostile(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(root, ".sub", "cur"), 0o700))
 	must(t, os.Symlink(otherRoot+"/tmp", filepath.Join(root, ".sub", "tmp")))
 	must(t, os.Symlink(otherRoot+"/new", filepath.Join(root, ".sub", "new")))
-	for _, name := range []string{".&AC4ALg-", ".&-&", ".&Jjo", ".&2AA-", "..x", ".x..y", ".INBOX", ".inbox", ".inbox.x", ".a\xff", ".&AGE-", ".a\nb", "...", ".x."} {
+	for _, name := range []string{"..x", ".x..y", ".INBOX", ".inbox", ".inbox.x", ".a\xff", ".a\nb", "...", ".x."} {
 		for _, sub := range []string{"tmp", "new", "cur"} {
 			must(t, os.MkdirAll(filepath.Join(root, name, sub), 0o700))
 		}
@@ -122,5 +122,55 @@ func TestHostile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(root, "qx.deleted*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestUTF8: folders that Courier has named in UTF-8, and others that are no modified
+// UTF-7, are mailboxes under just these names, until they are renamed.
+func TestUTF8(t *testing.T) {
+	a, root := newAccount(t)
+	names := []string{"Räume", "Räume.日本", "R&D", "&AC4ALg-", "&Jjo", "ok"}
+	for _, name := range names {
+		for _, sub := range []string{"tmp", "new", "cur"} {
+			must(t, os.MkdirAll(filepath.Join(root, "."+name, sub), 0o700))
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(root, ".Räume", "cur", "1.a:2,S"), []byte("a: b\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(root, courierFile), []byte("INBOX.Räume\nINBOX.R&-D\n"), 0o600))
+	if got := list(t, a); got != "&AC4ALg- &Jjo INBOX R&D Räume/ Räume.日本 ok" {
+		t.Errorf("List: %s", got)
+	}
+	if got, err := a.Subscribed(); err != nil || strings.Join(got, " ") != "R&D Räume" {
+		t.Errorf("Subscribed: %q, %v", got, err)
+	}
+	for _, name := range names {
+		if err := a.Create(name, nil); !errors.Is(err, ErrExists) {
+			t.Errorf("create %s: %v", name, err)
+		}
+		openBox(t, a, name)
+	}
+	if v := openBox(t, a, "Räume").Index().View(); v.Len() != 1 {
+		t.Errorf("%d messages in Räume", v.Len())
+	}
+	must(t, a.Rename("Räume", "Säle"))
+	must(t, a.Delete("R&D"))
+	must(t, a.Create("R&D", nil))
+	if got := list(t, a); got != "&AC4ALg- &Jjo INBOX R&D Säle/ Säle.日本 ok" {
+		t.Errorf("List: %s", got)
+	}
+	for _, dir := range []string{".S&AOQ-le", ".S&AOQ-le.&ZeVnLA-", ".R&-D"} {
+		if _, err := os.Stat(filepath.Join(root, dir)); err != nil {
+			t.Error(err)
+		}
+	}
+	// Of two folders that would be one mailbox it is the one by Maildir++.
+	for _, sub := range []string{"tmp", "new", "cur"} {
+		must(t, os.MkdirAll(filepath.Join(root, ".Säle", sub), 0o700))
+	}
+	if got := list(t, a); got != "&AC4ALg- &Jjo INBOX R&D Säle/ Säle.日本 ok" {
+		t.Errorf("List: %s", got)
+	}
+	if v := openBox(t, a, "Säle").Index().View(); v.Len() != 1 {
+		t.Errorf("%d messages in Säle", v.Len())
 	}
 }

@@ -118,7 +118,7 @@ func TestUses(t *testing.T) {
 func TestSubscriptions(t *testing.T) {
 	for _, c := range []struct{ what, file, text, want, on, off string }{
 		{"none", "", "", "", "Räume.x\n", ""},
-		{"Dovecot", subscribedFile, "INBOX\nR&AOQ-ume.2026\n&bad\n", "INBOX Räume.2026", "INBOX\nR&AOQ-ume.2026\n&bad\nR&AOQ-ume.x\n", "INBOX\nR&AOQ-ume.2026\n&bad\n"},
+		{"Dovecot", subscribedFile, "INBOX\nR&AOQ-ume.2026\nbad..x\n", "INBOX Räume.2026", "INBOX\nR&AOQ-ume.2026\nbad..x\nR&AOQ-ume.x\n", "INBOX\nR&AOQ-ume.2026\nbad..x\n"},
 		{"Dovecot 2", subscribedFile, "V\t2\n\nINBOX\nA\tB\na.b\nx\x01ty\n", "A.B INBOX", "V\t2\n\nINBOX\nA\tB\na.b\nx\x01ty\nR&AOQ-ume\tx\n", "V\t2\n\nINBOX\nA\tB\na.b\nx\x01ty\n"},
 		{"Courier", courierFile, "INBOX\nINBOX.Sent\nINBOX.A.B\n", "A.B INBOX Sent", "INBOX\nSent\nA.B\nR&AOQ-ume.x\n", "INBOX\nSent\nA.B\n"},
 	} {

@@ -155,10 +155,6 @@ func (s *subscriptions) line(coded string) string {
 
 // subscribedName is the mailbox that a line with dots names.
 func (a *Account) subscribedName(coded string) (string, bool) {
-	plain, ok := a.opt.Decode(coded)
-	if !ok {
-		return "", false
-	}
-	name, err := a.canonical(plain)
+	name, err := a.canonical(a.decode(coded))
 	return name, err == nil
 }
