@@ -225,14 +225,14 @@ func (x *Index) logSize() (int64, bool) {
 // refresh reads what is new in the files, ends what a crash cut off, and merges
 // the Maildir.
 func (x *Index) refresh() error {
-	if err := x.reread(); err != nil && x.opt.Deliver {
-		return err
-	} else if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+	if err := x.reread(); err != nil {
+		if x.opt.Deliver || !errors.Is(err, errDamaged) && !errors.Is(err, fs.ErrNotExist) {
+			x.drop() // commit would mark as whole what was read of it
+			return err
+		}
 		if err = x.rebuild(); err != nil {
 			return err
 		}
-	} else if err != nil {
-		return err
 	}
 	if len(x.s.intents) > 0 {
 		if err := x.finish(); err != nil {
