@@ -138,15 +138,15 @@ func (a *Account) renameInbox(to string) error {
 		return err
 	}
 	defer target.Close()
-	if err := inbox.Index().Sync(); err != nil {
+	v, err := inbox.Index().Show()
+	if err != nil {
 		return err
 	}
-	v := inbox.Index().View()
 	defer v.Close()
 	uids := make([]index.UID, v.Len())
 	for i := range uids {
 		uids[i] = v.Message(i + 1).UID
 	}
-	_, err = a.Move(inbox, uids, target)
+	_, err = a.MoveOf(v.UIDValidity(), inbox, uids, target)
 	return err
 }

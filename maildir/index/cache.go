@@ -93,10 +93,13 @@ func (g *gathered) blob(uid UID) []byte {
 // Keep keeps what a Digests gives out for this message from now on, in any
 // process. It is written when there is 1 MB of such, with the next change or at
 // Close, and lost where that fails.
-func (x *Index) Keep(uid UID, digest []byte) {
+func (x *Index) Keep(uid UID, digest []byte) { x.keep(0, uid, digest) }
+
+// keep is Keep under this UIDVALIDITY; 0: any.
+func (x *Index) keep(valid uint32, uid UID, digest []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.s == nil {
+	if x.s == nil || valid != 0 && valid != x.s.valid {
 		return
 	}
 	x.gather(uid, digest)

@@ -3,6 +3,8 @@
 package index
 
 import (
+	"errors"
+	"io"
 	"os"
 	"testing"
 )
@@ -47,4 +49,77 @@ func deliver(t testing.TB, dir, text string) (name string) {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// TestNewUIDs: a session whose folder gets other UIDs under it does nothing to the
+// messages that have its UIDs now, and still reads its own.
+func TestNewUIDs(t *testing.T) {
+	m, dir := newBox(t, 0)
+	for _, text := range []string{"A", "B", "C"} {
+		deliver(t, dir, text)
+	}
+	x := open(t, m, Options{})
+	v := x.View()
+	old := v.UIDValidity()
+	d := v.Digests()
+	defer d.Close()
+	read := func() (all string) {
+		for seq := 1; seq <= v.Len(); seq++ {
+			f, err := v.File(seq)
+			if err != nil {
+				return all + err.Error()
+			}
+			b, err := io.ReadAll(f)
+			all += string(b)
+			want(t, "read", errors.Join(err, f.Close()), nil)
+		}
+		return all
+	}
+	want(t, "remove", os.Remove(dir+"/new/1700000000.MAP1.host"), nil)
+	deliver(t, dir, "D")
+	if _, err := Rebuild(openBox(t, dir), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	_, serr := v.Store([]UID{1}, Store{Op: Add, Flags: Deleted})
+	_, terr := v.Take([]UID{1})
+	for what, err := range map[string]error{"store": serr, "take": terr, "expunge": v.ExpungeDeleted([]UID{1}), "expunge of": x.ExpungeOf(old, []UID{1})} {
+		if !errors.Is(err, ErrReset) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	now := x.View() // x knows the new UIDs; the session has not been told
+	want(t, "after all that", show(now), "[1 MBP1.host 0 2 MCP1.host 0 3 MDP1.host 0]")
+	now.Keep(2, []byte("of C"))
+	v.Keep(1, []byte("of A"))
+	want(t, "digest", string(d.Of(2)), "")
+	nd := now.Digests()
+	defer nd.Close()
+	want(t, "digests now", string(nd.Of(1))+string(nd.Of(2)), "of C")
+	f, err := v.File(1)
+	if err == nil {
+		f.Close()
+		t.Error("A is gone and can be read")
+	}
+	drop(t, dir, "new/1700000000.MAP1.host")
+	want(t, "what it shows", read(), "Subject: x\n\nB\nC\n")
+	want(t, "events", brief(v.Update(true)), "[!0/0]")
+}
+
+// TestReadWithoutState: a call that failed keeps nobody from reading what is there.
+func TestReadWithoutState(t *testing.T) {
+	m, _ := newBox(t, 1)
+	x := open(t, m, Options{})
+	v := x.View()
+	x.mu.Lock()
+	x.drop() // as where a commit finds no room
+	x.mu.Unlock()
+	f, err := v.File(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "close", f.Close(), nil)
+	now, err := x.Show()
+	if err != nil || now.Len() != 1 || now.UIDValidity() != v.UIDValidity() {
+		t.Errorf("Show: %v", err)
+	}
 }

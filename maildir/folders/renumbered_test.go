@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: ISC
+
+package folders
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"quill/maildir"
+	"quill/maildir/index"
+)
+
+// TestMoveRenumbered: a mailbox gets other UIDs while a message is moved from it;
+// the message that has its UID now stays.
+func TestMoveRenumbered(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, a.Create("To", nil))
+	for _, text := range []string{"one\n", "two\n", "three\n"} {
+		add(t, a, Inbox, text, New{})
+	}
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	show(t, in)
+	old := in.Index().View().UIDValidity()
+	first, err := filepath.Glob(filepath.Join(root, "cur", "*"))
+	must(t, err)
+	must(t, os.Remove(first[0]))
+	m, err := maildir.Open(root)
+	must(t, err)
+	defer m.Close()
+	_, err = index.Rebuild(m, index.Options{})
+	must(t, err)
+	if _, err := a.Move(in, []index.UID{2}, to); !errors.Is(err, index.ErrReset) {
+		t.Errorf("move: %v", err)
+	}
+	if got := texts(t, in); len(got) != 2 {
+		t.Errorf("INBOX: %q", got)
+	}
+	if _, err := a.MoveOf(old, in, []index.UID{2}, to); !errors.Is(err, index.ErrReset) {
+		t.Errorf("move of old UIDs: %v", err)
+	}
+	if _, err := a.CopyOf(old, in, []index.UID{2}, to); !errors.Is(err, index.ErrReset) {
+		t.Errorf("copy of old UIDs: %v", err)
+	}
+	if got := texts(t, in); len(got) != 2 {
+		t.Errorf("INBOX: %q", got)
+	}
+}
