@@ -460,12 +460,19 @@ func (x *Index) commit() error {
 	if x.s == nil || len(x.pend) == 0 && x.disk == x.good {
 		return nil
 	}
+	if x.disk == 0 { // who made this generation may have been killed before its name was on disk
+		if err := maildir.SyncFolder(x.m.Fd()); err != nil {
+			return err
+		}
+	}
 	if _, err := x.log.WriteAt(x.pend, x.good); err != nil {
 		return err
 	}
+	start := x.good
 	x.good += int64(len(x.pend))
 	x.pend = x.pend[:0]
 	if err := unix.Fdatasync(int(x.log.Fd())); err != nil {
+		x.log.Truncate(start) // the kernel may count it as written now: no later sync would tell
 		x.drop()
 		return fmt.Errorf("sync %s: %w", logPrefix, err)
 	}
