@@ -144,13 +144,16 @@ func (x *Index) merge() error {
 	}
 	x.task.merged = true
 	pending := len(x.pend)
-	quiet := settled(before.fresh, now) && settled(before.cur, now)
 	if full {
-		err = x.absorb(seen, quiet)
-	} else {
-		err = x.absorbNew(seen, known)
-	}
-	if err != nil {
+		after, err := x.mtimes()
+		if err != nil {
+			return err
+		}
+		quiet := settled(before.fresh, now) && settled(before.cur, now) && before.fresh == after.fresh && before.cur == after.cur
+		if err := x.absorb(seen, quiet); err != nil {
+			return err
+		}
+	} else if err := x.absorbNew(seen, known); err != nil {
 		return err
 	}
 	if !settled(before.fresh, now) {

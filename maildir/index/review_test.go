@@ -4,9 +4,11 @@ package index
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"testing"
+	"time"
 )
 
 // TestDeliverDamaged: who only delivers leaves it to others to see that what was
@@ -121,5 +123,44 @@ func TestReadWithoutState(t *testing.T) {
 	now, err := x.Show()
 	if err != nil || now.Len() != 1 || now.UIDValidity() != v.UIDValidity() {
 		t.Errorf("Show: %v", err)
+	}
+}
+
+// TestRenamedWhileRead: a folder that was quiet until it was read, and is changed
+// all the time while it is, loses no UIDs.
+func TestRenamedWhileRead(t *testing.T) {
+	const n = 4000
+	m, dir := newBox(t, n)
+	x := open(t, m, Options{Recheck: time.Millisecond})
+	takeIn(t, x)
+	v := x.View()
+	for round := range 5 {
+		time.Sleep(2 * tick)
+		stop, done := make(chan bool), make(chan bool)
+		go func() {
+			defer close(done)
+			from, to := dir+"/cur/%d.m%03d:2,", dir+"/cur/%d.m%03d:2,S"
+			for {
+				for i := range n {
+					select {
+					case <-stop:
+						return
+					default:
+						a, b := fmt.Sprintf(from, 1700000000+i, i), fmt.Sprintf(to, 1700000000+i, i)
+						if os.Rename(a, b) != nil {
+							os.Rename(b, a)
+						}
+					}
+				}
+			}
+		}()
+		takeIn(t, x)
+		close(stop)
+		<-done
+		for _, e := range v.Update(true) {
+			if e.Kind != Changed {
+				t.Fatalf("round %d: event %v of UID %d", round, e.Kind, e.Msg.UID)
+			}
+		}
 	}
 }
