@@ -374,9 +374,9 @@ func (x *Index) rename(uids []UID) error {
 		if !m.New && to == m.Name {
 			continue
 		}
-		touched = true
 		err := x.m.Rename(m.Name, m.New, to)
-		if errors.Is(err, unix.ENOENT) {
+		gone := errors.Is(err, unix.ENOENT)
+		if touched = touched || err == nil || gone; gone {
 			base.fresh, base.cur = 0, 0 // another program was faster
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -163,4 +164,28 @@ func TestRenamedWhileRead(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNoRename: a file that cannot be renamed is not the cause to read the folders
+// again and again.
+func TestNoRename(t *testing.T) {
+	m, dir := newBox(t, 1)
+	long := "1700000005.M" + strings.Repeat("x", 240)
+	drop(t, dir, "cur/"+long)
+	x := open(t, m, Options{Recheck: time.Millisecond})
+	if _, err := x.Store([]UID{2}, Store{Op: Add, Flags: Seen | Flagged}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		time.Sleep(2 * tick)
+		takeIn(t, x)
+	}
+	scans, log := x.Stats().Scans, x.good
+	for range 3 {
+		time.Sleep(2 * tick)
+		takeIn(t, x)
+	}
+	want(t, "scans", x.Stats().Scans-scans, 0)
+	want(t, "bytes of log", x.good-log, int64(0))
+	want(t, "messages", x.View().Message(2).Flags, Seen|Flagged)
 }
