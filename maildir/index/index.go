@@ -81,7 +81,7 @@ type identity struct {
 // Open reads the index of m, which must stay open, makes one where there is none
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
-	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
+	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, recheckAfter)
 	opt.logMin, opt.backgroundMin = cmp.Or(opt.logMin, logMin), cmp.Or(opt.backgroundMin, backgroundMin)
 	x := &Index{m: m, opt: opt}
 	if err := x.Sync(); err != nil {
@@ -199,7 +199,7 @@ func (x *Index) take(wait time.Duration) (err error) {
 
 // unchanged tells, without the lock, that there is nothing to take in.
 func (x *Index) unchanged() bool {
-	if x.s == nil || x.s.dirs.recheck != 0 && time.Now().UnixNano() >= x.s.dirs.recheck {
+	if x.s == nil || x.due(time.Now()) {
 		return false
 	}
 	id, err := x.identify()
@@ -241,6 +241,7 @@ func (x *Index) refresh() error {
 	}
 	err := x.merge()
 	if errors.Is(err, errFull) && !x.opt.Deliver {
+		x.task.survey = nil // its files are taken out
 		if err = x.rebuild(); err == nil {
 			err = x.merge()
 		}
@@ -462,6 +463,7 @@ func (x *Index) commit() error {
 	}
 	if x.disk == 0 { // who made this generation may have been killed before its name was on disk
 		if err := maildir.SyncFolder(x.m.Fd()); err != nil {
+			x.drop()
 			return err
 		}
 	}

@@ -19,6 +19,8 @@ const (
 	scanTries = 4                     // scans before a file that is missing in each counts as gone
 	flushMax  = 1000                  // files renamed in one go
 
+	recheckAfter = 5 * time.Second // after own changes the folders are read again
+
 	// recheckEach is what each message of a folder puts off that it is read again
 	// after own changes: so that costs the same part of the time in large ones.
 	recheckEach = time.Millisecond
@@ -109,6 +111,19 @@ func (x *Index) read(full bool) (f files, err error) {
 	return f, nil
 }
 
+// recheck is how long after own changes the folders are read again.
+func (x *Index) recheck() time.Duration {
+	return max(x.opt.Recheck, time.Duration(len(x.s.msgs))*recheckEach)
+}
+
+// due tells whether it is time for that; also where it is so far off that the clock
+// must have been set back.
+func (x *Index) due(now time.Time) bool {
+	at := x.s.dirs.recheck
+	left := time.Duration(at - now.UnixNano())
+	return at != 0 && (left <= 0 || left > 2*max(x.recheck(), recheckAfter))
+}
+
 // merge takes in what other programs did in new/ and cur/.
 func (x *Index) merge() error {
 	before, err := x.mtimes()
@@ -116,7 +131,7 @@ func (x *Index) merge() error {
 		return err
 	}
 	now, was := time.Now(), x.s.dirs
-	due := was.recheck != 0 && now.UnixNano() >= was.recheck
+	due := x.due(now)
 	if before.fresh == was.fresh && before.cur == was.cur && !due {
 		x.task.merged = true
 		return nil
@@ -419,7 +434,7 @@ func (x *Index) touched(base dirState) error {
 	if base.cur == 0 {
 		d.cur = 0
 	}
-	d.recheck = time.Now().Add(max(x.opt.Recheck, time.Duration(len(x.s.msgs))*recheckEach)).UnixNano()
+	d.recheck = time.Now().Add(x.recheck()).UnixNano()
 	if base.recheck != 0 {
 		d.recheck = min(d.recheck, base.recheck)
 	}

@@ -189,3 +189,47 @@ func TestNoRename(t *testing.T) {
 	want(t, "bytes of log", x.good-log, int64(0))
 	want(t, "messages", x.View().Message(2).Flags, Seen|Flagged)
 }
+
+// TestFullSurvey: where UIDs are used up by what was read in the background, the
+// index that is made anew has all messages.
+func TestFullSurvey(t *testing.T) {
+	m, dir := newBox(t, 3)
+	x := open(t, m, Options{backgroundMin: 1})
+	err := x.update(func() error {
+		x.s.next = uidMax - 1
+		return x.rotate()
+	})
+	want(t, "rotate", err, nil)
+	for _, key := range []string{"p", "q", "r"} {
+		drop(t, dir, "cur/1700000009."+key)
+	}
+	time.Sleep(2 * tick)
+	s, err := x.survey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.compare(s)
+	want(t, "merge", x.updateFor(&task{survey: s}, func() error { return nil }), nil)
+	want(t, "messages", show(x.View()), "[1 m000 0 2 m001 0 3 m002 0 4 p 0 5 q 0 6 r 0]")
+}
+
+// TestClockBack: a clock that is set back puts no reading off for long.
+func TestClockBack(t *testing.T) {
+	m, dir := newBox(t, 1)
+	x := open(t, m, Options{Recheck: 10 * time.Millisecond})
+	drop(t, dir, "cur/1700000009.p")
+	err := x.update(func() error {
+		d, err := x.mtimes() // as where the file came in the moment of a change of our own
+		if err != nil {
+			return err
+		}
+		if err := x.put(record{kind: kindExpunge, uids: []Range{{2, 2}}}); err != nil {
+			return err
+		}
+		d.recheck = time.Now().Add(time.Hour).UnixNano() // that was before the clock was set
+		return x.put(record{kind: kindDirState, dirs: d})
+	})
+	want(t, "set", err, nil)
+	takeIn(t, x)
+	want(t, "messages", x.View().Len(), 2)
+}
