@@ -4,6 +4,7 @@ package index
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"os"
 	"slices"
@@ -199,6 +200,24 @@ func (x *Index) openCache() (int64, error) {
 		return 0, err
 	}
 	return cacheHead, x.placeCache(f)
+}
+
+// giveRoom empties the cache, which can be done without, where err says that the
+// disk or a quota is full: who cannot note anything cannot delete mail either. It
+// tells whether that gave room.
+func (x *Index) giveRoom(err error) bool {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return false
+	}
+	f, err := maildir.OpenRegular(x.m.Fd(), cacheFile, unix.O_WRONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if f.Truncate(0) != nil { // others have it open too
+		return false
+	}
+	return unix.Unlinkat(x.m.Fd(), cacheFile, 0) == nil
 }
 
 // newCache is an empty cache without its name.

@@ -467,7 +467,11 @@ func (x *Index) commit() error {
 			return err
 		}
 	}
-	if _, err := x.log.WriteAt(x.pend, x.good); err != nil {
+	_, err := x.log.WriteAt(x.pend, x.good)
+	if x.giveRoom(err) {
+		_, err = x.log.WriteAt(x.pend, x.good)
+	}
+	if err != nil {
 		return err
 	}
 	start := x.good
