@@ -59,10 +59,23 @@ func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	return a.CopyOf(0, from, uids, to)
 }
 
+// view is the mailbox as it is known; it is read where it is not, as after an error.
+func (b *Box) view() (*index.View, error) {
+	v := b.s.x.View()
+	if v.UIDValidity() != 0 {
+		return v, nil
+	}
+	v.Close()
+	return b.s.x.Show()
+}
+
 // CopyOf is Copy of what has the UIDs under this UIDVALIDITY, 0 for any:
 // index.ErrReset where the mailbox has another one.
 func (a *Account) CopyOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	v := from.s.x.View()
+	v, err := from.view()
+	if err != nil {
+		return nil, err
+	}
 	defer v.Close()
 	c, _, err := a.copy(valid, v, from, uids, to)
 	return c, err
@@ -70,7 +83,7 @@ func (a *Account) CopyOf(valid uint32, from *Box, uids []index.UID, to *Box) (*C
 
 // copy is CopyOf, of messages that v shows; took is all that were copied.
 func (a *Account) copy(valid uint32, v *index.View, from *Box, uids []index.UID, to *Box) (c *Copied, took []index.UID, err error) {
-	if now := v.UIDValidity(); now == 0 || valid != 0 && valid != now { // 0: not known at the moment
+	if valid != 0 && valid != v.UIDValidity() {
 		return nil, nil, index.ErrReset
 	}
 	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: v, digests: v.Digests()}
@@ -146,7 +159,10 @@ func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 
 // MoveOf is to Move what CopyOf is to Copy.
 func (a *Account) MoveOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	v := from.s.x.View()
+	v, err := from.view()
+	if err != nil {
+		return nil, err
+	}
 	c, took, err := a.copy(valid, v, from, uids, to)
 	v.Close()
 	if err != nil || len(took) == 0 {

@@ -47,3 +47,20 @@ func TestMoveRenumbered(t *testing.T) {
 		t.Errorf("INBOX: %q", got)
 	}
 }
+
+// TestCopyAfterError: a call that failed, so that the index is to be read again, is
+// no reason to find no messages.
+func TestCopyAfterError(t *testing.T) {
+	a, _ := newAccount(t)
+	must(t, a.Create("To", nil))
+	must(t, addMany(a, Inbox, 2))
+	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	limited(t, 0, func() error {
+		_, err := in.Index().Store([]index.UID{1}, index.Store{Op: index.Add, Keywords: []string{"k"}})
+		return err
+	})
+	c, err := a.Copy(in, []index.UID{1, 2}, to)
+	if must(t, err); len(c.Target) != 2 {
+		t.Errorf("Copy = %+v", c)
+	}
+}
