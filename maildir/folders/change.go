@@ -166,7 +166,9 @@ func (a *Account) Delete(name string) error {
 }
 
 func (a *Account) delete(name string) error {
-	if !a.isMaildir(a.dirName(name)) {
+	if ok, err := a.isMaildir(a.dirName(name)); err != nil {
+		return err
+	} else if !ok {
 		return a.missing(name)
 	}
 	if err := move(a.dir(), a.dirName(name), deletedPrefix+randomHex(), unix.RENAME_NOREPLACE); err != nil {

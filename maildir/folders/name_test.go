@@ -124,3 +124,17 @@ func TestHostile(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestIsDir: what is no folder is none, but what cannot be looked at now may be one.
+func TestIsDir(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, os.Symlink("cur", filepath.Join(root, "link")))
+	for name, want := range map[string]bool{"cur": true, "link": false, "none": false, "cur/none": false, "link/x": false, strings.Repeat("x", 300): false} {
+		if got, err := isDir(a.dir(), name); got != want || err != nil {
+			t.Errorf("isDir(%.20s) = %v, %v; want %v", name, got, err, want)
+		}
+	}
+	if _, err := isDir(-1, "cur"); err == nil {
+		t.Error("a folder that cannot be looked at: no error")
+	}
+}
