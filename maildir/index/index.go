@@ -334,10 +334,12 @@ func (x *Index) replay() error {
 
 // rebuild makes an index anew: the first one as another server left the folder,
 // else an empty one with a new UIDVALIDITY.
-func (x *Index) rebuild() error { return x.renew(true) }
+func (x *Index) rebuild() error { return x.renew(true, nil) }
 
 // renew is rebuild, which takes another server's folder over only where foreign.
-func (x *Index) renew(foreign bool) error {
+// Where there is a fill, it puts what is to be in the new index before that takes
+// the old one's place; after its error the old one is still there.
+func (x *Index) renew(foreign bool, fill func() error) error {
 	gen := uint64(0)
 	if x.s != nil {
 		gen = x.s.gen
@@ -360,6 +362,14 @@ func (x *Index) renew(foreign bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if fill != nil {
+		x.s = s
+		err := fill()
+		s = x.s
+		if x.drop(); err != nil {
+			return err
+		}
 	}
 	x.stats.Rebuilds++
 	if err := x.write(s); err != nil {

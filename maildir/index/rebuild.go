@@ -15,22 +15,25 @@ func Rebuild(m *maildir.Maildir, opt Options) (kept int, err error) {
 	}
 	defer x.Close()
 	err = x.update(func() error {
-		old := before.s
-		if x.stats.Rebuilds == 0 || old == nil {
-			old = x.s
-			if err := x.renew(false); err != nil {
-				return err
+		fill := func(old *state) error {
+			was := make(map[string]*Message, len(old.msgs))
+			for _, msg := range old.msgs {
+				was[msg.Key()] = msg
 			}
+			kept, err = x.restore(was, old.keywords)
+			return err
+		}
+		if x.stats.Rebuilds > 0 && before.s != nil {
+			return fill(before.s)
+		}
+		old := x.s
+		return x.renew(false, func() error {
+			x.task.force = true
 			if err := x.merge(); err != nil {
 				return err
 			}
-		}
-		was := make(map[string]*Message, len(old.msgs))
-		for _, msg := range old.msgs {
-			was[msg.Key()] = msg
-		}
-		kept, err = x.restore(was, old.keywords)
-		return err
+			return fill(old)
+		})
 	})
 	return kept, err
 }

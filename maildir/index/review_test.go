@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestDeliverDamaged: who only delivers leaves it to others to see that what was
@@ -232,4 +235,32 @@ func TestClockBack(t *testing.T) {
 	want(t, "set", err, nil)
 	takeIn(t, x)
 	want(t, "messages", x.View().Len(), 2)
+}
+
+// TestRebuildNoRoom: where there is no room for a new index, the old one stays.
+func TestRebuildNoRoom(t *testing.T) {
+	m, dir := newBox(t, 5)
+	x := open(t, m, Options{})
+	if _, err := x.Store([]UID{1, 3}, Store{Op: Add, Keywords: []string{"k"}}); err != nil {
+		t.Fatal(err)
+	}
+	was := seenBy(x.View())
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var lim unix.Rlimit
+	want(t, "limit", unix.Getrlimit(unix.RLIMIT_FSIZE, &lim), nil)
+	for _, bytes := range []uint64{0, 100, 200, 400, 600} {
+		want(t, "limit", unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: lim.Max}), nil)
+		_, err := Rebuild(openBox(t, dir), Options{})
+		want(t, "limit", unix.Setrlimit(unix.RLIMIT_FSIZE, &lim), nil)
+		if err == nil {
+			t.Fatalf("%d bytes are enough", bytes)
+		}
+		takeIn(t, x)
+		if now := seenBy(x.View()); now != was {
+			t.Fatalf("after a try with %d bytes:\n%s\nwas\n%s", bytes, now, was)
+		}
+	}
+	kept, err := Rebuild(openBox(t, dir), Options{})
+	want(t, "kept", fmt.Sprint(kept, err), "2 <nil>")
 }
