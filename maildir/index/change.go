@@ -145,7 +145,7 @@ func (x *Index) expunge(valid uint32, uids []UID, must Flags) (there []UID, err 
 			if err := x.intend(part); err != nil {
 				return err
 			}
-			if err := x.finish(); err != nil {
+			if err := x.finish(1); err != nil {
 				return err
 			}
 		}
@@ -163,15 +163,15 @@ func (x *Index) intend(uids []Range) error {
 }
 
 // finish deletes the files of the messages that are about to be expunged, and
-// records that they are gone.
-func (x *Index) finish() error {
+// records that they are gone. So many Views of x are told of it at once.
+func (x *Index) finish(told int) error {
 	base, err := x.steady()
 	if err != nil {
 		return err
 	}
 	var gone []UID
 	var failed error
-	files := x.remover()
+	files := x.remover(told)
 	defer files.close()
 	lost := make(map[string]UID)
 	for m := range x.s.those(x.s.intents) {

@@ -235,7 +235,7 @@ func (x *Index) refresh() error {
 		}
 	}
 	if len(x.s.intents) > 0 {
-		if err := x.finish(); err != nil {
+		if err := x.finish(0); err != nil {
 			return err
 		}
 	}
