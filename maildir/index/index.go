@@ -315,8 +315,10 @@ func (x *Index) replay() error {
 		}
 		b, x.good = b[n:], x.good+int64(n)
 	}
-	m, ok := readMark(x.lock)
+	m, ok, err := markIn(x.lock)
 	switch {
+	case err != nil:
+		return err
 	case x.good == 0:
 		return fmt.Errorf("%w: log without a head", errDamaged)
 	case !ok && len(b) > 0, ok && m.gen > x.s.gen, ok && m.gen == x.s.gen && m.len > x.good:
@@ -344,7 +346,11 @@ func (x *Index) renew(foreign bool, fill func() error) error {
 	if x.s != nil {
 		gen = x.s.gen
 	}
-	if m, ok := readMark(x.lock); ok && m.gen < 1<<62 {
+	m, ok, err := markIn(x.lock)
+	if err != nil {
+		return err
+	}
+	if ok && m.gen < 1<<62 {
 		gen = max(gen, m.gen)
 	}
 	x.drop()
@@ -353,7 +359,6 @@ func (x *Index) renew(foreign bool, fill func() error) error {
 		root = x.opt.Root
 	}
 	var s *state
-	var err error
 	if foreign {
 		s, err = x.seed(root, gen)
 	}

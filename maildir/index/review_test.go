@@ -264,3 +264,27 @@ func TestRebuildNoRoom(t *testing.T) {
 	kept, err := Rebuild(openBox(t, dir), Options{})
 	want(t, "kept", fmt.Sprint(kept, err), "2 <nil>")
 }
+
+// TestMarkUnreadable: a mark that cannot be read now is not one that is gone, which
+// would cost UIDs where the last writer did not finish.
+func TestMarkUnreadable(t *testing.T) {
+	m, dir := newBox(t, 1)
+	x := open(t, m, Options{})
+	log, err := os.OpenFile(dir+"/"+x.log.Name(), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = log.WriteString("cut off")
+		log.Close()
+	}
+	want(t, "write", err, nil)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	was := x.lock
+	defer func() { x.lock = was }()
+	if x.lock, err = os.OpenFile(dir+"/"+lockFile, os.O_WRONLY, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer x.lock.Close()
+	if err := x.replay(); err == nil || errors.Is(err, errDamaged) {
+		t.Errorf("replay: %v", err)
+	}
+}
