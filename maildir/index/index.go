@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"quill/internal/random"
 	"quill/maildir"
 )
 
@@ -384,17 +383,6 @@ func (x *Index) renew(foreign bool, fill func() error) error {
 	unix.Unlinkat(x.m.Fd(), logName(gen), 0) // of no use, where there is one
 	unix.Unlinkat(x.m.Fd(), exportedFile, 0) // now there is an index again
 	return nil
-}
-
-// anew is the state of an empty index with a new UIDVALIDITY.
-func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
-	valid, err := nextValidity(root.Fd(), wait)
-	if err != nil {
-		return nil, err
-	}
-	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
-	random.Fill(s.box[:])
-	return s, nil
 }
 
 // write makes the state, as the next generation, the index; x has that log open

@@ -2,7 +2,12 @@
 
 package index
 
-import "quill/maildir"
+import (
+	"time"
+
+	"quill/internal/random"
+	"quill/maildir"
+)
 
 // Rebuild makes the index of m anew, with a new UIDVALIDITY, so that clients fetch
 // all messages again; keywords, and flags that names do not have yet, are kept
@@ -71,4 +76,15 @@ func (x *Index) restore(was map[string]*Message, keywords []string) (kept int, e
 		}
 	}
 	return kept, nil
+}
+
+// anew is the state of an empty index with a new UIDVALIDITY.
+func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), wait)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
+	random.Fill(s.box[:])
+	return s, nil
 }
