@@ -49,10 +49,18 @@ func isDir(dir int, name string) (bool, error) {
 	}
 }
 
-// exists tells whether there is anything of this name in dir.
-func exists(dir int, name string) bool {
+// exists tells whether there is anything of this name in dir; after an error there
+// may be.
+func exists(dir int, name string) (bool, error) {
 	var st unix.Stat_t
-	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT
+	err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		err = &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return true, err
 }
 
 // makeDir makes a folder that is its owner's alone.
@@ -99,7 +107,7 @@ func replace(dir int, name string, data []byte) error {
 func move(dir int, from, to string, flags uint) error {
 	err := unix.Renameat2(dir, from, dir, to, flags)
 	if (err == unix.EINVAL || err == unix.ENOSYS) && flags != 0 { // a file system without RENAME_NOREPLACE
-		if exists(dir, to) {
+		if ok, _ := exists(dir, to); ok {
 			err = unix.EEXIST
 		} else {
 			err = unix.Renameat(dir, from, dir, to) // which overwrites no folder with anything in it

@@ -70,12 +70,12 @@ func (a *Account) steady() (names []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		cut := exists(a.dir(), intentFile) // since settle
+		cut, err := exists(a.dir(), intentFile) // since settle
 		if !cut {
 			names, err = a.names()
 		}
 		lock.Close()
-		if !cut {
+		if !cut || err != nil {
 			return names, err
 		}
 	}

@@ -72,7 +72,9 @@ func (a *Account) intent(from, to string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if exists(a.dir(), a.dirName(target)) {
+		if ok, err := exists(a.dir(), a.dirName(target)); err != nil {
+			return "", err
+		} else if ok {
 			return "", fmt.Errorf("%w: %s", ErrExists, target)
 		}
 		b.WriteString(a.dirName(name) + "\t" + a.dirName(target) + "\n")
@@ -85,8 +87,8 @@ func (a *Account) intent(from, to string) (string, error) {
 
 // settle ends a rename that a crash has cut off.
 func (a *Account) settle() error {
-	if !exists(a.dir(), intentFile) {
-		return nil
+	if ok, err := exists(a.dir(), intentFile); !ok || err != nil {
+		return err
 	}
 	return a.change(func() error { return nil })
 }
