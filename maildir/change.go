@@ -125,8 +125,9 @@ func (m *Maildir) remove(msg Message) (fresh bool, err error) {
 }
 
 // CleanTmp removes files from tmp/ that nobody has changed for 36 hours before
-// now: deliveries that a crash cut off. Errors with single files are passed
-// over; the next time tries again.
+// now: deliveries that a crash cut off. A message that is being appended may have
+// an old time of its own, so the time of the last change counts, whatever of. Errors
+// with single files are passed over; the next time tries again.
 func (m *Maildir) CleanTmp(now time.Time) error {
 	fd, err := openat2(m.tmp, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -143,7 +144,8 @@ func (m *Maildir) CleanTmp(now time.Time) error {
 		if unix.Fstatat(m.tmp, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 			continue
 		}
-		if now.Sub(time.Unix(st.Mtim.Unix())) > tmpAge {
+		changed := max(st.Mtim.Nano(), st.Ctim.Nano())
+		if now.Sub(time.Unix(0, changed)) > tmpAge {
 			unix.Unlinkat(m.tmp, name, 0)
 		}
 	}

@@ -238,16 +238,24 @@ func TestRemove(t *testing.T) {
 
 func TestCleanTmp(t *testing.T) {
 	box, m := newBox(t)
-	now := time.Now()
-	put(t, box, "tmp/young", "")
 	put(t, box, "tmp/old", "")
 	put(t, box, "new/old", "")
 	os.Mkdir(box+"/tmp/folder", 0o700)
-	for _, n := range []string{"tmp/old", "new/old", "tmp/folder"} {
-		os.Chtimes(filepath.Join(box, n), now, now.Add(-36*time.Hour-time.Second))
+	put(t, box, "tmp/young", "")
+	later := time.Now().Add(36*time.Hour + time.Second)
+	os.Chtimes(box+"/tmp/young", later, later.Add(-36*time.Hour+time.Minute))
+	d := NewDeliverer("h")
+	part, err := d.Write(m, strings.NewReader("x\n"), time.Unix(1e9, 0)) // an APPEND with a date
+	if err != nil {
+		t.Fatal(err)
 	}
-	os.Chtimes(box+"/tmp/young", now, now.Add(-36*time.Hour+time.Minute))
-	if err := m.CleanTmp(now); err != nil {
+	if err := m.CleanTmp(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Publish(part, nil); err != nil {
+		t.Errorf("a message with an old date: %v", err)
+	}
+	if err := m.CleanTmp(later); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := files(t, box, "tmp"), []string{"folder", "young"}; !slices.Equal(got, want) {

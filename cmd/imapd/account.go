@@ -124,15 +124,15 @@ func (a *account) Status(name string, size bool) (st mailbox.Status, err error) 
 		return st, known(err)
 	}
 	defer b.Close()
-	if err := b.Index().Sync(); err != nil {
-		return st, known(err)
-	}
 	if size {
-		if err := b.Index().Measure(); err != nil {
+		if err := errors.Join(b.Index().Sync(), b.Index().Measure()); err != nil {
 			return st, known(err)
 		}
 	}
-	v := b.Index().View()
+	v, err := b.Index().Show()
+	if err != nil {
+		return st, known(err)
+	}
 	defer v.Close()
 	st = mailbox.Status{Messages: v.Len(), UIDNext: uint32(v.UIDNext()), UIDValidity: v.UIDValidity(), HighestModSeq: v.HighestModSeq(), AppendLimit: a.p.limit}
 	for seq := 1; seq <= v.Len(); seq++ {
@@ -182,11 +182,12 @@ func (a *account) Open(name string, _ bool) (mailbox.Mailbox, error) {
 	if err != nil {
 		return nil, known(err)
 	}
-	if err := b.Index().Sync(); err != nil {
+	v, err := b.Index().Show()
+	if err != nil {
 		b.Close()
 		return nil, known(err)
 	}
-	return &box{a: a, name: name, b: b, x: b.Index(), v: b.Index().View(), d: b.Index().Digests()}, nil
+	return &box{a: a, name: name, b: b, x: b.Index(), v: v, d: v.Digests()}, nil
 }
 
 // escaped is text as a log line may have it, with its blanks.

@@ -120,30 +120,30 @@ func (b *box) Vanished(modseq uint64) ([]imap.Range, bool) {
 
 // Store implements mailbox.Mailbox.
 func (b *box) Store(uids []uint32, st mailbox.Store) ([]uint32, error) {
-	modified, err := b.x.Store(toIndex(uids), index.Store{Op: index.Op(st.Op), Flags: index.Flags(st.Flags), Keywords: st.Keywords, Unchanged: st.Unchanged})
+	modified, err := b.v.Store(toIndex(uids), index.Store{Op: index.Op(st.Op), Flags: index.Flags(st.Flags), Keywords: st.Keywords, Unchanged: st.Unchanged})
 	return fromIndex(modified), known(err)
 }
 
 // Expunge implements mailbox.Mailbox.
-func (b *box) Expunge(uids []uint32) error { return known(b.x.ExpungeDeleted(toIndex(uids))) }
+func (b *box) Expunge(uids []uint32) error { return known(b.v.ExpungeDeleted(toIndex(uids))) }
 
 // Copy implements mailbox.Mailbox.
 func (b *box) Copy(uids []uint32, to string) (*mailbox.Copied, error) {
-	return b.transfer(uids, to, b.a.f.Copy)
+	return b.transfer(uids, to, b.a.f.CopyOf)
 }
 
 // Move implements mailbox.Mailbox.
 func (b *box) Move(uids []uint32, to string) (*mailbox.Copied, error) {
-	return b.transfer(uids, to, b.a.f.Move)
+	return b.transfer(uids, to, b.a.f.MoveOf)
 }
 
-func (b *box) transfer(uids []uint32, to string, do func(from *folders.Box, uids []index.UID, to *folders.Box) (*folders.Copied, error)) (*mailbox.Copied, error) {
+func (b *box) transfer(uids []uint32, to string, do func(valid uint32, from *folders.Box, uids []index.UID, to *folders.Box) (*folders.Copied, error)) (*mailbox.Copied, error) {
 	target, err := b.a.f.Box(to)
 	if err != nil {
 		return nil, known(err)
 	}
 	defer target.Close()
-	return copied(do(b.b, toIndex(uids), target))
+	return copied(do(b.v.UIDValidity(), b.b, toIndex(uids), target))
 }
 
 func copied(c *folders.Copied, err error) (*mailbox.Copied, error) {
@@ -180,7 +180,7 @@ func (c content) Size() int64 { return c.size }
 
 // Open implements mailbox.Source.
 func (b *box) Open(seq int) (mailbox.Content, error) {
-	f, err := b.x.File(b.v.Message(seq).UID)
+	f, err := b.v.File(seq)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (b *box) Open(seq int) (mailbox.Content, error) {
 func (b *box) Kept(seq int) []byte { return b.d.Of(b.v.Message(seq).UID) }
 
 // Keep implements mailbox.Source.
-func (b *box) Keep(seq int, digest []byte) { b.x.Keep(b.v.Message(seq).UID, digest) }
+func (b *box) Keep(seq int, digest []byte) { b.v.Keep(b.v.Message(seq).UID, digest) }
 
 // Settle implements mailbox.Mailbox.
 func (b *box) Settle() error {

@@ -16,11 +16,12 @@ const indexWait = 2 * time.Second
 
 // box is a Maildir as a maildrop: locked, and as it was when the session began.
 type box struct {
-	m    *maildir.Maildir
-	lock io.Closer
-	msgs []maildir.Message
-	uids map[string]index.UID // by the key of the name; nil: there is no index
-	ids  []string             // made when they are first asked for
+	m     *maildir.Maildir
+	lock  io.Closer
+	msgs  []maildir.Message
+	uids  map[string]index.UID // by the key of the name; nil: there is no index
+	valid uint32               // their UIDVALIDITY
+	ids   []string             // made when they are first asked for
 }
 
 // newBox locks and reads the Maildir.
@@ -60,7 +61,7 @@ func (b *box) read() bool {
 		return false
 	}
 	v := x.View()
-	b.uids = make(map[string]index.UID, v.Len())
+	b.valid, b.uids = v.UIDValidity(), make(map[string]index.UID, v.Len())
 	b.msgs = make([]maildir.Message, 0, v.Len())
 	for i := range v.Len() {
 		m := v.Message(i + 1)
@@ -84,7 +85,7 @@ func (b *box) expunge(gone []maildir.Message) {
 		for i, msg := range gone {
 			uids[i] = b.uids[msg.Key()]
 		}
-		err = x.Expunge(uids)
+		err = x.ExpungeOf(b.valid, uids)
 	}
 	if err != nil {
 		logf("warning: %v", err)

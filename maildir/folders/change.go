@@ -70,7 +70,9 @@ func (a *Account) create(name string, use []string) error {
 	if err != nil {
 		return err
 	}
-	if exists(a.dir(), a.dirName(name)) {
+	if ok, err := exists(a.dir(), a.dirName(name)); err != nil {
+		return err
+	} else if ok {
 		return fmt.Errorf("%w: %s", ErrExists, name)
 	}
 	if err := a.room(name); err != nil {
@@ -107,7 +109,9 @@ func (a *Account) makeAbove(name string) error {
 
 // make makes one mailbox: whole and on disk under another name first.
 func (a *Account) make(name string, use []string) error {
-	if exists(a.dir(), a.dirName(name)) {
+	if ok, err := exists(a.dir(), a.dirName(name)); err != nil {
+		return err
+	} else if ok {
 		return fmt.Errorf("%w: %s", ErrExists, name)
 	}
 	tmp := newPrefix + randomHex()
@@ -166,7 +170,9 @@ func (a *Account) Delete(name string) error {
 }
 
 func (a *Account) delete(name string) error {
-	if !a.isMaildir(a.dirName(name)) {
+	if ok, err := a.isMaildir(a.dirName(name)); err != nil {
+		return err
+	} else if !ok {
 		return a.missing(name)
 	}
 	if err := move(a.dir(), a.dirName(name), deletedPrefix+randomHex(), unix.RENAME_NOREPLACE); err != nil {

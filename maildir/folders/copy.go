@@ -21,7 +21,7 @@ func (b *Box) adopt(news []index.Adoption) (*Copied, error) {
 		err := b.s.m.Sync(false)
 		var msgs []index.Message
 		if err == nil {
-			msgs, err = b.s.x.AdoptAll(news)
+			c.UIDValidity, msgs, err = b.s.x.AdoptIn(news)
 		}
 		if err != nil {
 			return nil, errors.Join(err, b.withdraw(news))
@@ -29,6 +29,7 @@ func (b *Box) adopt(news []index.Adoption) (*Copied, error) {
 		for i := range msgs {
 			c.Target = append(c.Target, msgs[i].UID)
 		}
+		return c, nil
 	}
 	v := b.s.x.View()
 	defer v.Close()
@@ -55,15 +56,38 @@ func (b *Box) withdraw(news []index.Adoption) error {
 // know yet is not there. Copies that others have taken away already are in
 // neither.
 func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	c, _, err := a.copy(from, uids, to)
+	return a.CopyOf(0, from, uids, to)
+}
+
+// view is the mailbox as it is known; it is read where it is not, as after an error.
+func (b *Box) view() (*index.View, error) {
+	v := b.s.x.View()
+	if v.UIDValidity() != 0 {
+		return v, nil
+	}
+	v.Close()
+	return b.s.x.Show()
+}
+
+// CopyOf is Copy of what has the UIDs under this UIDVALIDITY, 0 for any:
+// index.ErrReset where the mailbox has another one.
+func (a *Account) CopyOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
+	v, err := from.view()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	c, _, err := a.copy(valid, v, from, uids, to)
 	return c, err
 }
 
-// copy is Copy; took is all messages that were copied.
-func (a *Account) copy(from *Box, uids []index.UID, to *Box) (c *Copied, took []index.UID, err error) {
-	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: from.s.x.View(), digests: from.s.x.Digests()}
+// copy is CopyOf, of messages that v shows; took is all that were copied.
+func (a *Account) copy(valid uint32, v *index.View, from *Box, uids []index.UID, to *Box) (c *Copied, took []index.UID, err error) {
+	if valid != 0 && valid != v.UIDValidity() {
+		return nil, nil, index.ErrReset
+	}
+	l := &linker{d: a.opt.Pool.deliverer, from: from, to: to, v: v, digests: v.Digests()}
 	defer l.digests.Close()
-	defer l.v.Close()
 	var news []index.Adoption
 	uids = slices.Clone(uids)
 	slices.Sort(uids)
@@ -130,11 +154,21 @@ func (l *linker) link(m *index.Message) (index.Adoption, error) {
 // the two leaves both. A message that others have moved or expunged meanwhile is
 // theirs: the copy goes again.
 func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	c, took, err := a.copy(from, uids, to)
+	return a.MoveOf(0, from, uids, to)
+}
+
+// MoveOf is to Move what CopyOf is to Copy.
+func (a *Account) MoveOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
+	v, err := from.view()
+	if err != nil {
+		return nil, err
+	}
+	c, took, err := a.copy(valid, v, from, uids, to)
+	v.Close()
 	if err != nil || len(took) == 0 {
 		return c, err
 	}
-	mine, err := from.s.x.Take(took)
+	mine, err := v.Take(took)
 	if err != nil {
 		return c, err
 	}
@@ -148,7 +182,7 @@ func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
 		}
 	}
 	if len(lost) > 0 {
-		err = to.s.x.Expunge(lost)
+		err = to.s.x.ExpungeOf(c.UIDValidity, lost)
 	}
 	return ours, err
 }

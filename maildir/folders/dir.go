@@ -35,16 +35,32 @@ func readEntries(dir int) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
-// isDir tells whether name is a folder in dir, and no link to one.
-func isDir(dir int, name string) bool {
+// isDir tells whether name is a folder in dir, and no link to one. An error is one
+// that may pass: a client must not hear that its mailbox is gone.
+func isDir(dir int, name string) (bool, error) {
 	var st unix.Stat_t
-	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+	switch err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err {
+	case nil:
+		return st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ENAMETOOLONG, unix.EACCES:
+		return false, nil
+	default:
+		return false, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
 }
 
-// exists tells whether there is anything of this name in dir.
-func exists(dir int, name string) bool {
+// exists tells whether there is anything of this name in dir; after an error there
+// may be.
+func exists(dir int, name string) (bool, error) {
 	var st unix.Stat_t
-	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT
+	err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		err = &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return true, err
 }
 
 // makeDir makes a folder that is its owner's alone.
@@ -91,7 +107,7 @@ func replace(dir int, name string, data []byte) error {
 func move(dir int, from, to string, flags uint) error {
 	err := unix.Renameat2(dir, from, dir, to, flags)
 	if (err == unix.EINVAL || err == unix.ENOSYS) && flags != 0 { // a file system without RENAME_NOREPLACE
-		if exists(dir, to) {
+		if ok, _ := exists(dir, to); ok {
 			err = unix.EEXIST
 		} else {
 			err = unix.Renameat(dir, from, dir, to) // which overwrites no folder with anything in it
@@ -108,7 +124,7 @@ const removeMax = 16
 
 // remove deletes a name and all below it, as far as it can.
 func remove(dir int, name string, depth int) {
-	if !isDir(dir, name) {
+	if folder, err := isDir(dir, name); !folder || err != nil {
 		unix.Unlinkat(dir, name, 0)
 		return
 	}

@@ -6,7 +6,8 @@
 // name and no link; that a mailbox which was created, renamed or deleted, and
 // messages appended, copied or moved, are so on disk when a call returns; and
 // that a crash at any point leaves each of these done, not begun, or to be
-// ended by the next caller, with no message lost and none shown in part.
+// ended by the next caller, with no message lost and none shown in part; of
+// several messages that were to come at once, some may be there then.
 //
 // Names of mailboxes are UTF-8 with '.' between the levels.
 package folders

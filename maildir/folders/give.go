@@ -16,9 +16,9 @@ import (
 // Lines that are no names are given too.
 func (a *Account) GiveSubscriptions(courier bool) error {
 	return a.change(func() error {
-		ours := exists(a.dir(), subscribedFile)
-		if ours != courier { // it is where it belongs
-			return nil
+		ours, err := exists(a.dir(), subscribedFile)
+		if err != nil || ours != courier { // it is where it belongs
+			return err
 		}
 		s, err := a.subscriptions()
 		if err != nil || len(s.lines) == 0 && !ours {

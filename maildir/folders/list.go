@@ -70,12 +70,12 @@ func (a *Account) steady() (names []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		cut := exists(a.dir(), intentFile) // since settle
+		cut, err := exists(a.dir(), intentFile) // since settle
 		if !cut {
 			names, err = a.names()
 		}
 		lock.Close()
-		if !cut {
+		if !cut || err != nil {
 			return names, err
 		}
 	}
@@ -92,7 +92,14 @@ func (a *Account) names() ([]string, error) {
 		if !e.IsDir() { // also a link
 			continue
 		}
-		if name, ok := a.nameOf(e.Name()); ok && a.dirName(name) == e.Name() && a.hasMail(e.Name()) {
+		name, ok := a.nameOf(e.Name())
+		if !ok || a.dirName(name) != e.Name() {
+			continue
+		}
+		if ok, err = a.hasMail(e.Name()); err != nil {
+			return nil, err
+		}
+		if ok {
 			names = append(names, name)
 		}
 	}
@@ -100,16 +107,19 @@ func (a *Account) names() ([]string, error) {
 }
 
 // isMaildir tells whether a name in the root is a Maildir, and no link.
-func (a *Account) isMaildir(dirName string) bool {
-	return isDir(a.dir(), dirName) && a.hasMail(dirName)
+func (a *Account) isMaildir(dirName string) (bool, error) {
+	if ok, err := isDir(a.dir(), dirName); !ok || err != nil {
+		return false, err
+	}
+	return a.hasMail(dirName)
 }
 
 // hasMail tells whether a folder of the root has those of a Maildir.
-func (a *Account) hasMail(dirName string) bool {
+func (a *Account) hasMail(dirName string) (bool, error) {
 	for _, sub := range []string{"tmp", "new", "cur"} {
-		if !isDir(a.dir(), dirName+"/"+sub) {
-			return false
+		if ok, err := isDir(a.dir(), dirName+"/"+sub); !ok || err != nil {
+			return false, err
 		}
 	}
-	return true
+	return true, nil
 }

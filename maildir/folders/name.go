@@ -76,10 +76,16 @@ func (a *Account) coded(name string) string { return "." + a.opt.Encode(name) }
 // comes from it has such folders. New ones are made as coded says.
 func (a *Account) dirName(name string) string {
 	coded, plain := a.coded(name), "."+name
-	if plain != coded && len(plain) <= dirNameMax && isDir(a.dir(), plain) && !exists(a.dir(), coded) {
-		return plain
+	if plain == coded || len(plain) > dirNameMax {
+		return coded
 	}
-	return coded
+	if is, err := isDir(a.dir(), plain); !is && err == nil { // who uses a name that could not be looked at meets the error
+		return coded
+	}
+	if there, _ := exists(a.dir(), coded); there {
+		return coded
+	}
+	return plain
 }
 
 // nameOf is the mailbox that a folder of the root is; false where it is none,

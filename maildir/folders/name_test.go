@@ -174,3 +174,19 @@ func TestUTF8(t *testing.T) {
 		t.Errorf("%d messages in Säle", v.Len())
 	}
 }
+
+// TestIsDir: what is no folder is none, but what cannot be looked at now may be one.
+func TestIsDir(t *testing.T) {
+	a, root := newAccount(t)
+	must(t, os.Symlink("cur", filepath.Join(root, "link")))
+	for name, want := range map[string]bool{"cur": true, "link": false, "none": false, "cur/none": false, "link/x": false, strings.Repeat("x", 300): false} {
+		if got, err := isDir(a.dir(), name); got != want || err != nil {
+			t.Errorf("isDir(%.20s) = %v, %v; want %v", name, got, err, want)
+		}
+	}
+	_, err := isDir(-1, "cur")
+	there, xerr := exists(-1, "cur")
+	if err == nil || xerr == nil || !there {
+		t.Errorf("a folder that cannot be looked at: %v, %v", err, xerr)
+	}
+}

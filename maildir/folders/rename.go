@@ -72,7 +72,9 @@ func (a *Account) intent(from, to string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if exists(a.dir(), a.dirName(target)) {
+		if ok, err := exists(a.dir(), a.dirName(target)); err != nil {
+			return "", err
+		} else if ok {
 			return "", fmt.Errorf("%w: %s", ErrExists, target)
 		}
 		b.WriteString(a.dirName(name) + "\t" + a.dirName(target) + "\n")
@@ -85,8 +87,8 @@ func (a *Account) intent(from, to string) (string, error) {
 
 // settle ends a rename that a crash has cut off.
 func (a *Account) settle() error {
-	if !exists(a.dir(), intentFile) {
-		return nil
+	if ok, err := exists(a.dir(), intentFile); !ok || err != nil {
+		return err
 	}
 	return a.change(func() error { return nil })
 }
@@ -138,15 +140,15 @@ func (a *Account) renameInbox(to string) error {
 		return err
 	}
 	defer target.Close()
-	if err := inbox.Index().Sync(); err != nil {
+	v, err := inbox.Index().Show()
+	if err != nil {
 		return err
 	}
-	v := inbox.Index().View()
 	defer v.Close()
 	uids := make([]index.UID, v.Len())
 	for i := range uids {
 		uids[i] = v.Message(i + 1).UID
 	}
-	_, err = a.Move(inbox, uids, target)
+	_, err = a.MoveOf(v.UIDValidity(), inbox, uids, target)
 	return err
 }

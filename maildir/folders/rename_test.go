@@ -83,7 +83,7 @@ func TestIntent(t *testing.T) {
 		if got := strings.ReplaceAll(list(t, a), " new", ""); got != "INBOX To/ To.x To.y" {
 			t.Errorf("List: %s", got)
 		}
-		if exists(a.dir(), intentFile) {
+		if ok, err := exists(a.dir(), intentFile); ok || err != nil {
 			t.Error("the intent is still there")
 		}
 	}

@@ -49,11 +49,17 @@ func (x *Index) Adopt(name string, a Attr) (Message, error) {
 // in before get ascending UIDs in the list's order. Where a file is not there the
 // Message has UID 0, and the others are taken in.
 func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
+	_, msgs, err = x.AdoptIn(list)
+	return msgs, err
+}
+
+// AdoptIn is AdoptAll, and says under which UIDVALIDITY.
+func (x *Index) AdoptIn(list []Adoption) (valid uint32, msgs []Message, err error) {
 	e := &expected{list, make(map[string]int, len(list))}
 	for i := range list {
 		for _, k := range list[i].Keywords {
 			if !ValidKeyword(k) {
-				return nil, fmt.Errorf("%w: %q", ErrKeyword, k)
+				return 0, nil, fmt.Errorf("%w: %q", ErrKeyword, k)
 			}
 		}
 		if _, twice := e.at[list[i].key()]; !twice {
@@ -78,7 +84,7 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 		if err := x.dress(list, uids); err != nil {
 			return err
 		}
-		msgs = make([]Message, len(uids))
+		valid, msgs = x.s.valid, make([]Message, len(uids))
 		for i, uid := range uids {
 			if uid != 0 {
 				msgs[i] = *x.s.msgs[x.s.at(uid)]
@@ -86,7 +92,7 @@ func (x *Index) AdoptAll(list []Adoption) (msgs []Message, err error) {
 		}
 		return nil
 	})
-	return msgs, err
+	return valid, msgs, err
 }
 
 func (a *Adoption) key() string { key, _, _ := strings.Cut(a.Name, ":"); return key }

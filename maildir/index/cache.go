@@ -4,6 +4,7 @@ package index
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"os"
 	"slices"
@@ -93,10 +94,13 @@ func (g *gathered) blob(uid UID) []byte {
 // Keep keeps what a Digests gives out for this message from now on, in any
 // process. It is written when there is 1 MB of such, with the next change or at
 // Close, and lost where that fails.
-func (x *Index) Keep(uid UID, digest []byte) {
+func (x *Index) Keep(uid UID, digest []byte) { x.keep(0, uid, digest) }
+
+// keep is Keep under this UIDVALIDITY; 0: any.
+func (x *Index) keep(valid uint32, uid UID, digest []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.s == nil {
+	if x.s == nil || valid != 0 && valid != x.s.valid {
 		return
 	}
 	x.gather(uid, digest)
@@ -196,6 +200,24 @@ func (x *Index) openCache() (int64, error) {
 		return 0, err
 	}
 	return cacheHead, x.placeCache(f)
+}
+
+// giveRoom empties the cache, which can be done without, where err says that the
+// disk or a quota is full: who cannot note anything cannot delete mail either. It
+// tells whether that gave room.
+func (x *Index) giveRoom(err error) bool {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return false
+	}
+	f, err := maildir.OpenRegular(x.m.Fd(), cacheFile, unix.O_WRONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if f.Truncate(0) != nil { // others have it open too
+		return false
+	}
+	return unix.Unlinkat(x.m.Fd(), cacheFile, 0) == nil
 }
 
 // newCache is an empty cache without its name.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // digestFor is what the tests keep of a message: it is told by its key.
@@ -276,4 +278,24 @@ func TestForeignCache(t *testing.T) {
 	want(t, "flush", x.Flush(), nil)
 	os.Remove(filepath.Join(dir, snapFile))
 	want(t, "a new UIDVALIDITY", kept(t, open(t, m, Options{})), 0)
+}
+
+// TestGiveRoom: on a full disk the digests go, for all who read them, and can be
+// kept again.
+func TestGiveRoom(t *testing.T) {
+	m, dir := newBox(t, 5)
+	x := open(t, m, Options{})
+	y := open(t, openBox(t, dir), Options{})
+	keepAll(x)
+	want(t, "written", x.update(func() error { return nil }), nil)
+	takeIn(t, y)
+	want(t, "digests", kept(t, y), 5)
+	want(t, "for want of a descriptor", x.giveRoom(unix.EMFILE), false)
+	want(t, "for want of room", x.giveRoom(fmt.Errorf("write: %w", unix.EDQUOT)), true)
+	want(t, "twice", x.giveRoom(unix.ENOSPC), false)
+	want(t, "digests", kept(t, y), 0)
+	keepAll(x)
+	want(t, "written", x.update(func() error { return nil }), nil)
+	takeIn(t, y)
+	want(t, "digests again", kept(t, y), 5)
 }

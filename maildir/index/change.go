@@ -41,12 +41,16 @@ var (
 // Store changes messages; uids that are not there are passed over. The change is
 // on disk when it returns. modified is the UIDs that Unchanged spared.
 func (x *Index) Store(uids []UID, st Store) (modified []UID, err error) {
+	return x.storeOf(0, uids, st)
+}
+
+func (x *Index) storeOf(valid uint32, uids []UID, st Store) (modified []UID, err error) {
 	for _, k := range st.Keywords {
 		if !ValidKeyword(k) {
 			return nil, fmt.Errorf("%w: %q", ErrKeyword, k)
 		}
 	}
-	err = x.update(func() error {
+	err = x.updateOf(valid, func() error {
 		modified, err = x.store(uids, st)
 		return err
 	})
@@ -111,25 +115,25 @@ func (x *Index) change(st Store) (c change, err error) {
 // on disk when it returns, and a crash on the way does not give them new UIDs.
 // After an error some may be left.
 func (x *Index) Expunge(uids []UID) error {
-	_, err := x.expunge(uids, 0)
+	_, err := x.expunge(0, uids, 0)
 	return err
 }
 
 // ExpungeDeleted is Expunge of those that have the flag Deleted still: another
 // session may just have taken it away.
 func (x *Index) ExpungeDeleted(uids []UID) error {
-	_, err := x.expunge(uids, Deleted)
+	_, err := x.expunge(0, uids, Deleted)
 	return err
 }
 
 // Take is Expunge, and says which of the messages were there: of several who take
 // a message at once, one is told so.
-func (x *Index) Take(uids []UID) (there []UID, err error) { return x.expunge(uids, 0) }
+func (x *Index) Take(uids []UID) (there []UID, err error) { return x.expunge(0, uids, 0) }
 
 // expunge expunges those that have all of these flags.
-func (x *Index) expunge(uids []UID, must Flags) (there []UID, err error) {
+func (x *Index) expunge(valid uint32, uids []UID, must Flags) (there []UID, err error) {
 	want := Ranges(uids)
-	err = x.update(func() error {
+	err = x.updateOf(valid, func() error {
 		defer x.sweep()
 		there = nil
 		for m := range x.s.those(want) {
@@ -141,7 +145,7 @@ func (x *Index) expunge(uids []UID, must Flags) (there []UID, err error) {
 			if err := x.intend(part); err != nil {
 				return err
 			}
-			if err := x.finish(); err != nil {
+			if err := x.finish(1); err != nil {
 				return err
 			}
 		}
@@ -159,15 +163,15 @@ func (x *Index) intend(uids []Range) error {
 }
 
 // finish deletes the files of the messages that are about to be expunged, and
-// records that they are gone.
-func (x *Index) finish() error {
+// records that they are gone. So many Views of x are told of it at once.
+func (x *Index) finish(told int) error {
 	base, err := x.steady()
 	if err != nil {
 		return err
 	}
 	var gone []UID
 	var failed error
-	files := x.remover()
+	files := x.remover(told)
 	defer files.close()
 	lost := make(map[string]UID)
 	for m := range x.s.those(x.s.intents) {

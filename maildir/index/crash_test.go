@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("error:", giver(dir))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(noSyncEnv); dir != "" {
+		fmt.Println("error:", noSync(dir))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(childEnv); dir != "" {
 		fmt.Println("error:", child(dir))
 		os.Exit(1)

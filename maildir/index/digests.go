@@ -18,6 +18,7 @@ const (
 // Digests reads what was kept of messages. It is one goroutine's.
 type Digests struct {
 	x    *Index
+	v    *View // nil: of the messages that have the UIDs now
 	w    window
 	hint int // where in the state the next one is, when they are asked for in order
 }
@@ -58,7 +59,7 @@ func (d *Digests) Of(uid UID) []byte {
 // find says where the digest is, or gives it where it is not yet written.
 func (d *Digests) find(uid UID) (cache uint64, own owner, blob []byte) {
 	s := d.x.s
-	if s == nil {
+	if s == nil || d.v != nil && d.v.valid != s.valid {
 		return 0, own, nil
 	}
 	if d.hint >= len(s.msgs) || s.msgs[d.hint].UID != uid {

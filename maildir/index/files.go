@@ -126,15 +126,23 @@ func (m mark) encode() []byte {
 	return le.AppendUint32(b, 0)
 }
 
-// readMark is the mark in the lock file; ok is false where there is none.
-func readMark(f *os.File) (m mark, ok bool) {
+// markIn is the mark in the lock file; ok is false where there is none.
+func markIn(f *os.File) (m mark, ok bool, err error) {
 	b := make([]byte, markSize)
-	if n, err := f.ReadAt(b, 0); n < markSize || err != nil {
-		return m, false
+	if _, err := f.ReadAt(b, 0); err == io.EOF {
+		return m, false, nil
+	} else if err != nil {
+		return m, false, err
 	}
 	r := reader{b: b}
 	m = mark{r.u64(), r.i64()}
-	return m, r.u32() == sum(b[:16]) && m.len >= 0
+	return m, r.u32() == sum(b[:16]) && m.len >= 0, nil
+}
+
+// readMark is markIn for who takes one that cannot be read for none.
+func readMark(f *os.File) (m mark, ok bool) {
+	m, ok, _ = markIn(f)
+	return m, ok
 }
 
 // nextValidity is a UIDVALIDITY greater than every one before below root: the

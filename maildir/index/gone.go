@@ -79,9 +79,9 @@ type remover struct {
 
 // remover: a session that expunges is told at once, so its View, where it is the
 // only one of x, does not count.
-func (x *Index) remover() *remover {
+func (x *Index) remover(told int) *remover {
 	r := &remover{x: x, modseq: x.s.modseq + 1}
-	if x.shown(x.s.valid, r.modseq, len(x.views) > 1) {
+	if x.shown(x.s.valid, r.modseq, len(x.views) > told) {
 		unix.Mkdirat(x.m.Fd(), goneDir, 0o700)
 		r.gone, _ = openGone(x.m) // without it the file is deleted
 	}

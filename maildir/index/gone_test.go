@@ -169,3 +169,17 @@ func TestPins(t *testing.T) {
 		t.Error("pins of two UIDVALIDITYs overlap")
 	}
 }
+
+// TestExpungedByIntent: a session that ends what another program had begun to
+// expunge still shows it.
+func TestExpungedByIntent(t *testing.T) {
+	m, dir := newBox(t, 3)
+	x := open(t, m, Options{})
+	v := x.View()
+	y := open(t, openBox(t, dir), Options{})
+	want(t, "intent", y.update(func() error { return y.intend([]Range{{2, 2}}) }), nil)
+	takeIn(t, x)
+	want(t, "readable", readable(t, x, 1, 2, 3), []UID{1, 2, 3})
+	want(t, "events", brief(v.Update(true)), "[-2/2]")
+	want(t, "kept", gone(t, dir), "[]")
+}

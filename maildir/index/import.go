@@ -85,7 +85,10 @@ func (x *Index) virgin() (bool, error) {
 	if unix.Fstatat(x.m.Fd(), snapFile, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT {
 		return false, nil
 	}
-	mark, marked := readMark(x.lock)
+	mark, marked, err := markIn(x.lock)
+	if err != nil {
+		return false, err
+	}
 	if gen, ok := exportedGen(x.m.Fd()); ok {
 		return !marked || mark.gen <= gen, nil // else one that a crash kept from being deleted
 	}

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"quill/internal/random"
 	"quill/maildir"
 )
 
@@ -81,7 +80,7 @@ type identity struct {
 // Open reads the index of m, which must stay open, makes one where there is none
 // that is whole, and merges what other programs have done.
 func Open(m *maildir.Maildir, opt Options) (*Index, error) {
-	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, 5*time.Second)
+	opt.Wait, opt.Recheck = cmp.Or(opt.Wait, 10*time.Second), cmp.Or(opt.Recheck, recheckAfter)
 	opt.logMin, opt.backgroundMin = cmp.Or(opt.logMin, logMin), cmp.Or(opt.backgroundMin, backgroundMin)
 	x := &Index{m: m, opt: opt}
 	if err := x.Sync(); err != nil {
@@ -199,7 +198,7 @@ func (x *Index) take(wait time.Duration) (err error) {
 
 // unchanged tells, without the lock, that there is nothing to take in.
 func (x *Index) unchanged() bool {
-	if x.s == nil || x.s.dirs.recheck != 0 && time.Now().UnixNano() >= x.s.dirs.recheck {
+	if x.s == nil || x.due(time.Now()) {
 		return false
 	}
 	id, err := x.identify()
@@ -225,22 +224,23 @@ func (x *Index) logSize() (int64, bool) {
 // refresh reads what is new in the files, ends what a crash cut off, and merges
 // the Maildir.
 func (x *Index) refresh() error {
-	if err := x.reread(); err != nil && x.opt.Deliver {
-		return err
-	} else if errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist) {
+	if err := x.reread(); err != nil {
+		if x.opt.Deliver || !errors.Is(err, errDamaged) && !errors.Is(err, fs.ErrNotExist) {
+			x.drop() // commit would mark as whole what was read of it
+			return err
+		}
 		if err = x.rebuild(); err != nil {
 			return err
 		}
-	} else if err != nil {
-		return err
 	}
 	if len(x.s.intents) > 0 {
-		if err := x.finish(); err != nil {
+		if err := x.finish(0); err != nil {
 			return err
 		}
 	}
 	err := x.merge()
 	if errors.Is(err, errFull) && !x.opt.Deliver {
+		x.task.survey = nil // its files are taken out
 		if err = x.rebuild(); err == nil {
 			err = x.merge()
 		}
@@ -314,8 +314,10 @@ func (x *Index) replay() error {
 		}
 		b, x.good = b[n:], x.good+int64(n)
 	}
-	m, ok := readMark(x.lock)
+	m, ok, err := markIn(x.lock)
 	switch {
+	case err != nil:
+		return err
 	case x.good == 0:
 		return fmt.Errorf("%w: log without a head", errDamaged)
 	case !ok && len(b) > 0, ok && m.gen > x.s.gen, ok && m.gen == x.s.gen && m.len > x.good:
@@ -333,15 +335,21 @@ func (x *Index) replay() error {
 
 // rebuild makes an index anew: the first one as another server left the folder,
 // else an empty one with a new UIDVALIDITY.
-func (x *Index) rebuild() error { return x.renew(true) }
+func (x *Index) rebuild() error { return x.renew(true, nil) }
 
 // renew is rebuild, which takes another server's folder over only where foreign.
-func (x *Index) renew(foreign bool) error {
+// Where there is a fill, it puts what is to be in the new index before that takes
+// the old one's place; after its error the old one is still there.
+func (x *Index) renew(foreign bool, fill func() error) error {
 	gen := uint64(0)
 	if x.s != nil {
 		gen = x.s.gen
 	}
-	if m, ok := readMark(x.lock); ok && m.gen < 1<<62 {
+	m, ok, err := markIn(x.lock)
+	if err != nil {
+		return err
+	}
+	if ok && m.gen < 1<<62 {
 		gen = max(gen, m.gen)
 	}
 	x.drop()
@@ -350,7 +358,6 @@ func (x *Index) renew(foreign bool) error {
 		root = x.opt.Root
 	}
 	var s *state
-	var err error
 	if foreign {
 		s, err = x.seed(root, gen)
 	}
@@ -360,6 +367,14 @@ func (x *Index) renew(foreign bool) error {
 	if err != nil {
 		return err
 	}
+	if fill != nil {
+		x.s = s
+		err := fill()
+		s = x.s
+		if x.drop(); err != nil {
+			return err
+		}
+	}
 	x.stats.Rebuilds++
 	if err := x.write(s); err != nil {
 		x.drop()
@@ -368,17 +383,6 @@ func (x *Index) renew(foreign bool) error {
 	unix.Unlinkat(x.m.Fd(), logName(gen), 0) // of no use, where there is one
 	unix.Unlinkat(x.m.Fd(), exportedFile, 0) // now there is an index again
 	return nil
-}
-
-// anew is the state of an empty index with a new UIDVALIDITY.
-func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
-	valid, err := nextValidity(root.Fd(), wait)
-	if err != nil {
-		return nil, err
-	}
-	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
-	random.Fill(s.box[:])
-	return s, nil
 }
 
 // write makes the state, as the next generation, the index; x has that log open
@@ -460,12 +464,24 @@ func (x *Index) commit() error {
 	if x.s == nil || len(x.pend) == 0 && x.disk == x.good {
 		return nil
 	}
-	if _, err := x.log.WriteAt(x.pend, x.good); err != nil {
+	if x.disk == 0 { // who made this generation may have been killed before its name was on disk
+		if err := maildir.SyncFolder(x.m.Fd()); err != nil {
+			x.drop()
+			return err
+		}
+	}
+	_, err := x.log.WriteAt(x.pend, x.good)
+	if x.giveRoom(err) {
+		_, err = x.log.WriteAt(x.pend, x.good)
+	}
+	if err != nil {
 		return err
 	}
+	start := x.good
 	x.good += int64(len(x.pend))
 	x.pend = x.pend[:0]
 	if err := unix.Fdatasync(int(x.log.Fd())); err != nil {
+		x.log.Truncate(start) // the kernel may count it as written now: no later sync would tell
 		x.drop()
 		return fmt.Errorf("sync %s: %w", logPrefix, err)
 	}

@@ -19,6 +19,8 @@ const (
 	scanTries = 4                     // scans before a file that is missing in each counts as gone
 	flushMax  = 1000                  // files renamed in one go
 
+	recheckAfter = 5 * time.Second // after own changes the folders are read again
+
 	// recheckEach is what each message of a folder puts off that it is read again
 	// after own changes: so that costs the same part of the time in large ones.
 	recheckEach = time.Millisecond
@@ -109,6 +111,19 @@ func (x *Index) read(full bool) (f files, err error) {
 	return f, nil
 }
 
+// recheck is how long after own changes the folders are read again.
+func (x *Index) recheck() time.Duration {
+	return max(x.opt.Recheck, time.Duration(len(x.s.msgs))*recheckEach)
+}
+
+// due tells whether it is time for that; also where it is so far off that the clock
+// must have been set back.
+func (x *Index) due(now time.Time) bool {
+	at := x.s.dirs.recheck
+	left := time.Duration(at - now.UnixNano())
+	return at != 0 && (left <= 0 || left > 2*max(x.recheck(), recheckAfter))
+}
+
 // merge takes in what other programs did in new/ and cur/.
 func (x *Index) merge() error {
 	before, err := x.mtimes()
@@ -116,7 +131,7 @@ func (x *Index) merge() error {
 		return err
 	}
 	now, was := time.Now(), x.s.dirs
-	due := was.recheck != 0 && now.UnixNano() >= was.recheck
+	due := x.due(now)
 	if before.fresh == was.fresh && before.cur == was.cur && !due {
 		x.task.merged = true
 		return nil
@@ -144,13 +159,16 @@ func (x *Index) merge() error {
 	}
 	x.task.merged = true
 	pending := len(x.pend)
-	quiet := settled(before.fresh, now) && settled(before.cur, now)
 	if full {
-		err = x.absorb(seen, quiet)
-	} else {
-		err = x.absorbNew(seen, known)
-	}
-	if err != nil {
+		after, err := x.mtimes()
+		if err != nil {
+			return err
+		}
+		quiet := settled(before.fresh, now) && settled(before.cur, now) && before.fresh == after.fresh && before.cur == after.cur
+		if err := x.absorb(seen, quiet); err != nil {
+			return err
+		}
+	} else if err := x.absorbNew(seen, known); err != nil {
 		return err
 	}
 	if !settled(before.fresh, now) {
@@ -371,9 +389,9 @@ func (x *Index) rename(uids []UID) error {
 		if !m.New && to == m.Name {
 			continue
 		}
-		touched = true
 		err := x.m.Rename(m.Name, m.New, to)
-		if errors.Is(err, unix.ENOENT) {
+		gone := errors.Is(err, unix.ENOENT)
+		if touched = touched || err == nil || gone; gone {
 			base.fresh, base.cur = 0, 0 // another program was faster
 		}
 		if err != nil {
@@ -416,7 +434,7 @@ func (x *Index) touched(base dirState) error {
 	if base.cur == 0 {
 		d.cur = 0
 	}
-	d.recheck = time.Now().Add(max(x.opt.Recheck, time.Duration(len(x.s.msgs))*recheckEach)).UnixNano()
+	d.recheck = time.Now().Add(x.recheck()).UnixNano()
 	if base.recheck != 0 {
 		d.recheck = min(d.recheck, base.recheck)
 	}

@@ -2,7 +2,12 @@
 
 package index
 
-import "quill/maildir"
+import (
+	"time"
+
+	"quill/internal/random"
+	"quill/maildir"
+)
 
 // Rebuild makes the index of m anew, with a new UIDVALIDITY, so that clients fetch
 // all messages again; keywords, and flags that names do not have yet, are kept
@@ -15,22 +20,25 @@ func Rebuild(m *maildir.Maildir, opt Options) (kept int, err error) {
 	}
 	defer x.Close()
 	err = x.update(func() error {
-		old := before.s
-		if x.stats.Rebuilds == 0 || old == nil {
-			old = x.s
-			if err := x.renew(false); err != nil {
-				return err
+		fill := func(old *state) error {
+			was := make(map[string]*Message, len(old.msgs))
+			for _, msg := range old.msgs {
+				was[msg.Key()] = msg
 			}
+			kept, err = x.restore(was, old.keywords)
+			return err
+		}
+		if x.stats.Rebuilds > 0 && before.s != nil {
+			return fill(before.s)
+		}
+		old := x.s
+		return x.renew(false, func() error {
+			x.task.force = true
 			if err := x.merge(); err != nil {
 				return err
 			}
-		}
-		was := make(map[string]*Message, len(old.msgs))
-		for _, msg := range old.msgs {
-			was[msg.Key()] = msg
-		}
-		kept, err = x.restore(was, old.keywords)
-		return err
+			return fill(old)
+		})
 	})
 	return kept, err
 }
@@ -68,4 +76,15 @@ func (x *Index) restore(was map[string]*Message, keywords []string) (kept int, e
 		}
 	}
 	return kept, nil
+}
+
+// anew is the state of an empty index with a new UIDVALIDITY.
+func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), wait)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{gen: gen, valid: valid, next: 1, modseq: 1}
+	random.Fill(s.box[:])
+	return s, nil
 }

@@ -3,6 +3,7 @@
 package index
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -12,13 +13,14 @@ import (
 
 // Measure reads the messages whose names do not tell their sizes and that nobody
 // has measured yet, and records their Wire, which Views made from now on have.
-// One that is gone stays as it is.
+// One that is gone stays as it is, and so does one that cannot be read, which is an
+// error after the others were read.
 func (x *Index) Measure() error {
 	valid, found, err := x.unmeasured()
-	if len(found) == 0 || err != nil {
+	if len(found) == 0 {
 		return err
 	}
-	return x.recordSizes(valid, found)
+	return errors.Join(err, x.recordSizes(valid, found))
 }
 
 func (x *Index) recordSizes(valid uint32, found []placed) error {
@@ -50,19 +52,20 @@ func (x *Index) unmeasured() (valid uint32, found []placed, err error) {
 	}
 	x.mu.Unlock()
 	for _, m := range msgs {
-		f, err := x.File(m.UID)
-		if errors.Is(err, fs.ErrNotExist) {
+		f, ferr := x.File(m.UID)
+		if errors.Is(ferr, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return 0, nil, err
+		wire := int64(0)
+		if ferr == nil {
+			_, wire, ferr = maildir.Sizes(f, m.Size)
+			f.Close()
 		}
-		_, wire, err := maildir.Sizes(f, m.Size)
-		f.Close()
-		if err != nil {
-			return 0, nil, err
+		if ferr != nil {
+			err = cmp.Or(err, ferr)
+			continue
 		}
-		found = append(found, placed{m.UID, uint64(wire)})
+		found = append(found, placed{m.UID, uint64(max(wire, m.Size))}) // less, where somebody has cut it, would not count as measured
 	}
-	return valid, found, nil
+	return valid, found, err
 }

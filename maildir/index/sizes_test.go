@@ -74,3 +74,30 @@ func TestMeasureOthers(t *testing.T) {
 	}
 	want(t, "sizes", wires(now), []int64{0, 0})
 }
+
+// TestMeasureCut: a message whose file has become shorter is measured once too.
+func TestMeasureCut(t *testing.T) {
+	m, dir := newBox(t, 1)
+	x := open(t, m, Options{})
+	put(t, dir, "cur/1700000000.m000:2,", "a\n")
+	if err := x.Measure(); err != nil {
+		t.Fatal(err)
+	}
+	good := x.good
+	want(t, "measured", x.View().Message(1).Measured(), true)
+	want(t, "measure again", x.Measure(), nil)
+	want(t, "bytes of log", x.good-good, int64(0))
+}
+
+// TestMeasureUnreadable: what cannot be read keeps nobody from the rest.
+func TestMeasureUnreadable(t *testing.T) {
+	m, dir := newBox(t, 3)
+	x := open(t, m, Options{})
+	first := filepath.Join(dir, "cur/1700000000.m000:2,")
+	os.Remove(first)
+	os.Mkdir(first, 0o700)
+	if err := x.Measure(); err == nil {
+		t.Error("no error")
+	}
+	want(t, "measured", wires(x.View()), []int64{0, 14, 14})
+}
