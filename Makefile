@@ -31,7 +31,7 @@ RACE = $$($(GO) list ./... | grep -v '/cmd$$')
 ## test-all: race builds, fuzz targets, Debian's clients and peers, four writers on one mailbox for a minute, root parts where it is root
 test-all: check
 	GORACE=atexit_sleep_ms=10 $(GO) test -race -shuffle=on -timeout 30m $(RACE)
-	CGO_ENABLED=0 IMAP_STORM=60s $(GO) test -p 1 -tags peers -run "$(PEERTESTS)" -shuffle=on -timeout 30m $(PEERS)
+	CGO_ENABLED=0 IMAP_STORM=60s $(GO) test -tags peers -run "$(PEERTESTS)" -shuffle=on -timeout 30m $(PEERS)
 	$(MAKE) fuzz
 
 ## fuzz: each fuzz target for FUZZTIME (5 s); a package's are compiled once

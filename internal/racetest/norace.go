@@ -4,5 +4,7 @@
 
 package racetest
 
-// Enabled says whether the detector watches.
-const Enabled = false
+const (
+	Enabled = false // whether the detector watches
+	Slack   = 1     // how many times its memory a test allows a program
+)

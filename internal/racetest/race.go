@@ -4,5 +4,7 @@
 
 package racetest
 
-// Enabled says whether the detector watches.
-const Enabled = true
+const (
+	Enabled = true // whether the detector watches
+	Slack   = 10   // how many times its memory a test allows a program
+)
