@@ -33,7 +33,7 @@ func TestRootRefused(t *testing.T) {
 				continue // usage
 			}
 			cmd := exec.Command(program(c.words[0]), c.words[1:]...)
-			cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "UID=" + uid, "GID=0", "ROOT=" + h.l.dir + "/dns", "IP=127.0.0.1", "PORT=" + uidPort(t)}
+			cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "UID=" + uid, "GID=0", "ROOT=" + h.l.dir + "/dns", "IP=127.0.0.1", "PORT=" + freePort(t)}
 			cmd.Stdin = strings.NewReader(map[string]string{"imapup": "a LOGOUT\r\n"}[c.words[0]] + "QUIT\r\n")
 			if os.Getuid() != 0 {
 				if c.words[0] == "tcpserver" || c.words[0] == "tinydns" {
@@ -120,7 +120,7 @@ func TestGuardTag(t *testing.T) {
 // home's own checkpw and session; it gives the chain's log.
 func (h *uidHome) door(t *testing.T, service, name string) *safeBuffer {
 	t.Helper()
-	port := uidPort(t)
+	port := freePort(t)
 	log := new(safeBuffer)
 	cmd := exec.Command(program("tcpserver"), "-vHR", "-l", "0", "127.0.0.1", port, name, "host", "checkpw", "session")
 	cmd.Env = []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, fmt.Sprint("UID=", uidOf("quilld")), fmt.Sprint("GID=", uidOf("quilld"))}

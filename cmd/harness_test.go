@@ -301,3 +301,15 @@ func (l *lab) send(t *testing.T, from, body string, to ...string) string {
 	_, id, _ := strings.Cut(got, " qp ")
 	return id
 }
+
+// freePort is a port of loopback that nobody has by now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	n, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	_, port, _ := net.SplitHostPort(n.Addr().String())
+	return port
+}

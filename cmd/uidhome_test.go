@@ -117,7 +117,7 @@ func (h *uidHome) start(t *testing.T) {
 	for _, s := range []struct{ name, addr string }{{"dns", "DNS"}, {"queued", ""}, {"send", ""}, {"smtpd", "SMTP"}, {"pop3d", "POP3"}, {"imapd", "IMAP"}} {
 		env := []string{"PATH=" + h.path, "QMAILHOME=" + h.l.dir, "SHAPE=" + h.shape, "POPHOST=pop3.testingsmtp.org", "IMAPHOST=imap.testingsmtp.org"}
 		if s.addr != "" {
-			port := uidPort(t)
+			port := freePort(t)
 			h.l.env[s.addr] = "127.0.0.1:" + port
 			env = append(env, "IP=127.0.0.1", "PORT="+port, "QUILLDNS="+h.l.env["DNS"])
 		}
@@ -157,17 +157,6 @@ func (h *uidHome) greeted(t *testing.T, service string) {
 			t.Fatalf("%s does not greet: %v\n%s", service, err, h.l.logs())
 		}
 	}
-}
-
-func uidPort(t *testing.T) string {
-	t.Helper()
-	n, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	_, port, _ := net.SplitHostPort(n.Addr().String())
-	return port
 }
 
 // owned: what was delivered belongs to the account's uid.
