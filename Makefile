@@ -19,22 +19,31 @@ build:
 test:
 	CGO_ENABLED=0 $(GO) test -shuffle=on -timeout 10m ./...
 
-# Packages with tests that need Debian's clients and peers, or long.
-PEERS = $$(grep -rl '^//go:build peers' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
+# Tests that need Debian's clients and peers, or long: their packages and names.
+PEERFILES = grep -rl '^//go:build peers' --include='*_test.go' .
+PEERS     = $$($(PEERFILES) | xargs -n 1 dirname | sort -u)
+PEERTESTS = ^($$($(PEERFILES) | xargs sed -n 's/^func \(Test[A-Za-z0-9_]*\)(t .*/\1/p' | sort -u | paste -sd '|' -))$$
+
+# All but the tests of programs as they are built, which the race detector would
+# not see into. Each process of a race build ends a second late if not told.
+RACE = $$($(GO) list ./... | grep -v '/cmd$$')
 
 ## test-all: race builds, fuzz targets, Debian's clients and peers, four writers on one mailbox for a minute, root parts where it is root
 test-all: check
-	$(GO) test -race -shuffle=on -timeout 30m ./...
-	CGO_ENABLED=0 IMAP_STORM=60s $(GO) test -p 1 -tags peers -shuffle=on -timeout 30m $(PEERS)
+	GORACE=atexit_sleep_ms=10 $(GO) test -race -shuffle=on -timeout 30m $(RACE)
+	CGO_ENABLED=0 IMAP_STORM=60s $(GO) test -tags peers -run "$(PEERTESTS)" -shuffle=on -timeout 30m $(PEERS)
 	$(MAKE) fuzz
 
-## fuzz: each fuzz target for FUZZTIME (5 s)
+## fuzz: each fuzz target for FUZZTIME (5 s); a package's are compiled once
 FUZZTIME ?= 5s
 fuzz:
-	@$(GO) list ./... | while read -r pkg; do \
-	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "fuzz $$pkg $$f"; run="$(GO) test -run ^$$ -fuzz ^$$f$$ -fuzztime $(FUZZTIME) $$pkg"; \
-	    $$run || { echo "once more: a finding is kept in testdata and fails at once, a slow end does not"; $$run; } || exit 1; \
+	@bin=$$(mktemp -d) && trap 'rm -rf "$$bin"' EXIT && export CGO_ENABLED=0 && \
+	for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u); do \
+	  $(GO) test -c -fuzz . -o "$$bin/fuzz" $$dir || exit 1; \
+	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$dir/*_test.go); do \
+	    echo "fuzz $$dir $$f"; \
+	    run() { (cd $$dir && "$$bin/fuzz" -test.run '^$$' -test.fuzz "^$$f$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$($(GO) env GOCACHE)/fuzz/quill/$$dir" -test.timeout 10m); }; \
+	    run || { echo "once more: a finding is kept in testdata and fails at once, a slow end does not"; run; } || exit 1; \
 	  done; done
 
 ## check: gofmt, vet, staticcheck, import policy, pages

@@ -55,17 +55,6 @@ func (l *lab) door(t *testing.T, words ...string) (addr string, log *safeBuffer)
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	n, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	_, port, _ := net.SplitHostPort(n.Addr().String())
-	return port
-}
-
 // TestDoors: the same smtpd and popup answer under Debian's tcpserver, ours in
 // both shapes, and systemd's socket activation in inetd style.
 func TestDoors(t *testing.T) {

@@ -39,7 +39,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(bin)
 	os.Chmod(bin, 0o755)
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin, "./...")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", bin, "./...")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
@@ -300,4 +300,16 @@ func (l *lab) send(t *testing.T, from, body string, to ...string) string {
 	c.want("QUIT", "221")
 	_, id, _ := strings.Cut(got, " qp ")
 	return id
+}
+
+// freePort is a port of loopback that nobody has by now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	n, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	_, port, _ := net.SplitHostPort(n.Addr().String())
+	return port
 }

@@ -19,6 +19,7 @@ import (
 // each does is in docs/imap-clients.md. Each has a user of its own, is tapped,
 // and is looked at from both sides. Those that are quick visit both shapes.
 func TestIMAPClients(t *testing.T) {
+	t.Parallel() // it waits, mostly
 	clients := []struct {
 		name  string
 		quick bool

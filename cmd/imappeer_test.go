@@ -9,13 +9,14 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"quill/internal/dovecottest"
 )
 
 // imapServer is a server that clients are tried against. It has the accounts
@@ -28,7 +29,7 @@ type imapServer struct {
 
 const (
 	imapUsers    = 12
-	imapPassword = "pass"
+	imapPassword = dovecottest.Password
 )
 
 // startIMAP starts our lab in one of its shapes; or, with IMAP_PEER=dovecot,
@@ -59,17 +60,12 @@ func startIMAP(t *testing.T, spawned bool) *imapServer {
 	return &imapServer{l.env["IMAP"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
 }
 
-// startDovecot runs a Dovecot of this test's alone, as Debian ships it but for
-// its places, its port, its accounts and plain text logins. It wants root.
+// startDovecot runs a Dovecot of this test's alone. It wants root.
 func startDovecot(t *testing.T) *imapServer {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Fatal("IMAP_PEER=dovecot wants root")
-	}
 	dir := t.TempDir()
 	open(t, dir)
-	port := freePort(t)
-	s := &imapServer{"127.0.0.1:" + port, filepath.Join(dir, "mail"), 65534, 65534}
+	s := &imapServer{"", filepath.Join(dir, "mail"), dovecottest.UID, dovecottest.UID}
 	for i := range imapUsers {
 		for _, sub := range []string{"cur", "new", "tmp"} {
 			if err := os.MkdirAll(filepath.Join(s.box(i), sub), 0o755); err != nil {
@@ -77,69 +73,9 @@ func startDovecot(t *testing.T) *imapServer {
 			}
 		}
 	}
-	conf := strings.NewReplacer("DIR", dir, "PORT", port).Replace(dovecotConf)
-	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "", "chown", "-R", "65534:65534", s.homes)
-	cmd := exec.Command("dovecot", "-F", "-c", filepath.Join(dir, "conf"))
-	out := new(safeBuffer)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Logf("dovecot: %s\n%s", out, log)
-		}
-	})
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", s.addr)
-		if err == nil {
-			c.Close()
-			return s
-		}
-		if time.Now().After(end) {
-			t.Fatalf("dovecot does not listen: %v\n%s", err, out)
-		}
-	}
+	s.addr = dovecottest.Start(t, dir).Addr
+	return s
 }
-
-const dovecotConf = `base_dir = DIR/run
-state_dir = DIR/run
-log_path = DIR/log
-protocols = imap
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-first_valid_uid = 100
-mail_location = maildir:~/Maildir
-default_internal_user = dovecot
-default_login_user = dovenull
-mail_max_userip_connections = 100
-namespace inbox {
-  inbox = yes
-}
-passdb {
-  driver = static
-  args = password=pass
-}
-userdb {
-  driver = static
-  args = uid=65534 gid=65534 home=DIR/mail/%n allow_all_users=yes
-}
-service imap-login {
-  inet_listener imap {
-    port = PORT
-  }
-  inet_listener imaps {
-    port = 0
-  }
-}
-`
 
 func imapUser(i int) string { return fmt.Sprintf("u%d@testingsmtp.org", i) }
 

@@ -131,6 +131,7 @@ func (l *lab) having(user, text string) (out []string) {
 // workers killed every 200 ms in turn: what was acknowledged is in the Maildir
 // exactly once, and nothing needs a hand.
 func TestKillResident(t *testing.T) {
+	t.Parallel() // it waits, mostly
 	l := startLab(t)
 	kills := make(map[string]int)
 	last := ""
@@ -201,6 +202,7 @@ func sendOnce(addr, token string) error {
 
 // TestKillQmailQueue: the same with qmail-queue, by pipes, as the victim.
 func TestKillQmailQueue(t *testing.T) {
+	t.Parallel() // it waits, mostly
 	l := startLab(t, "--spawned")
 	var mu sync.Mutex
 	running := make(map[*os.Process]bool)

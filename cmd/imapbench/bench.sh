@@ -68,42 +68,14 @@ ours_start() {
 dovecot_start() {
   local d=$work/dovecot port; port=$(port_free)
   mkdir -p "$d/run"; mail[dovecot]=$d/mail; boxes dovecot
-  cat >"$d/conf" <<C
-base_dir = $d/run
-state_dir = $d/run
-log_path = $d/log
-protocols = imap
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-first_valid_uid = 100
-mail_location = maildir:~/Maildir
-default_internal_user = dovecot
-default_login_user = dovenull
+  sed "s|DIR|$d|; s|PORT|$port|" "$here/../../internal/dovecottest/dovecot.conf" >"$d/conf"
+  cat >>"$d/conf" <<C
 auth_cache_size = 10M
-mail_max_userip_connections = 100
 default_client_limit = 4000
-namespace inbox {
-  inbox = yes
-}
-passdb {
-  driver = static
-  args = password=pass
-}
-userdb {
-  driver = static
-  args = uid=65534 gid=65534 home=$d/mail/%n allow_all_users=yes
-}
 service imap-login {
   service_count = 0
   client_limit = 1000
   process_min_avail = $(nproc)
-  inet_listener imap {
-    port = $port
-  }
-  inet_listener imaps {
-    port = 0
-  }
 }
 service imap {
   process_limit = 2000

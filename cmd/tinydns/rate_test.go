@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"quill/internal/racetest"
 )
 
 // TestRateLimit is DN18: of many questions at once from one network so many are
@@ -118,7 +120,7 @@ func TestManySources(t *testing.T) {
 	for i := range 4 {
 		round(20 + 10*i)
 	}
-	if after := p.memory(t); after > before+2048*slack {
+	if after := p.memory(t); after > before+2048*racetest.Slack {
 		t.Errorf("memory grew from %d to %d KiB", before, after)
 	}
 }

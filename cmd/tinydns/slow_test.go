@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"quill/internal/dnsserve"
+	"quill/internal/racetest"
 )
 
 // TestSlowClients: who sends a byte a second, and who does not read, is cut off
@@ -64,7 +65,7 @@ func TestSlowClients(t *testing.T) {
 	if took := time.Since(began); len(ended) < 2 || took < dnsserve.TCPIdle-time.Second {
 		t.Errorf("after %v of them %d ended; want both, after %v", took, len(ended), dnsserve.TCPIdle)
 	}
-	if after := p.memory(t); after > slack*32<<10 {
+	if after := p.memory(t); after > racetest.Slack*32<<10 {
 		t.Errorf("%d KiB of memory", after)
 	}
 }

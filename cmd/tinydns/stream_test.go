@@ -15,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 
 	"quill/internal/dnsserve"
+	"quill/internal/racetest"
 )
 
 // TestStreams: a connection with many questions at once, one that asks nothing,
@@ -185,7 +186,7 @@ func TestManyIdle(t *testing.T) {
 	if _, err := io.ReadFull(other, make([]byte, len(q)+16)); err != nil {
 		t.Errorf("the connection of another client, older than those: %v; want an answer", err)
 	}
-	if after := p.memory(t); after > before+8192*slack {
+	if after := p.memory(t); after > before+8192*racetest.Slack {
 		t.Errorf("memory grew from %d to %d KiB", before, after)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"quill/internal/imap"
 	"quill/internal/mailbox"
 	"quill/internal/mime"
+	"quill/internal/racetest"
 )
 
 // literal takes what a line answers to its one item, which must be a literal,
@@ -214,7 +215,8 @@ func TestLargeHeader(t *testing.T) {
 // TestHostile holds messages of attacks.md MI1 to MI3 against what they may
 // cost: memory, and bytes of an answer.
 func TestHostile(t *testing.T) {
-	const size, limit = 1 << 20, 96 << 20
+	const limit = 96 << 20
+	size := racetest.Fewer(1 << 20)
 	for _, msg := range []string{
 		strings.Repeat("Content-Type: message/rfc822\n\n", size/30),
 		"Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", size/7),

@@ -12,6 +12,7 @@ import (
 
 	"quill/internal/mailbox"
 	"quill/internal/mailbox/mailboxtest"
+	"quill/internal/racetest"
 )
 
 // TestIM10: sessions in one mailbox that expunge, move and store: what a client
@@ -31,7 +32,7 @@ func TestIM10(t *testing.T) {
 				ms = append(ms, m)
 			}
 			rng := rand.New(rand.NewPCG(seed, 2))
-			for range 1500 {
+			for range racetest.Fewer(1500) {
 				ms[rng.IntN(3)].step()
 			}
 		})

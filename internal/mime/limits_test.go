@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"quill/internal/racetest"
 )
 
 // depth is how deep parts lie in parts, and n how many there are.
@@ -232,7 +234,7 @@ func TestLinear(t *testing.T) {
 func TestMemory(t *testing.T) {
 	const limit = 64 << 20
 	for _, c := range hostile {
-		msg := c.make(8 << 20)
+		msg := c.make(racetest.Fewer(8 << 20))
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

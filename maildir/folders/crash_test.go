@@ -3,12 +3,10 @@
 package folders
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,20 +14,13 @@ import (
 	"time"
 
 	"quill/internal/imap"
+	"quill/internal/killtest"
 	"quill/maildir"
 	"quill/maildir/index"
 )
 
-// childEnv makes the test binary the program that is killed: the Maildir it
-// works on.
-const childEnv = "QUILL_FOLDERS_TEST_CHILD"
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childEnv); dir != "" {
-		fmt.Println("error:", child(dir))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	killtest.Main(m, map[string]func(dir string) error{"changes": child})
 }
 
 // child changes the folders at random until it is killed, and says before each
@@ -116,38 +107,14 @@ func addPair(p *Append, id string) error {
 
 // told is what the killed programs were told, all in all.
 type told struct {
-	there  map[string]bool // messages that must be somewhere
-	begun  map[string]bool // that may be
-	boxes  map[string]bool // true: must be there; false: may be
-	count  map[string]int  // of "!" by verb
-	errors []string
+	there map[string]bool // messages that must be somewhere
+	begun map[string]bool // that may be
+	boxes map[string]bool // true: must be there; false: may be
+	count map[string]int  // of "!" by verb
 }
 
-// run lets a child work for a while and kills it.
-func (c *told) run(t *testing.T, dir string, wait time.Duration) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GOMAXPROCS=1")
-	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	timer := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() }) // a child that hangs
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if c.hear(lines.Text()) == "open" {
-			timer.Reset(wait)
-		}
-	}
-	cmd.Wait()
-	timer.Stop()
-}
-
-func (c *told) hear(line string) string {
+func (c *told) hear(line string) {
 	f := strings.Fields(line)
-	if len(f) < 2 || f[0] == "error:" {
-		c.errors = append(c.errors, line)
-		return ""
-	}
 	if f[0] == "!" {
 		c.count[f[1]]++
 	}
@@ -161,7 +128,6 @@ func (c *told) hear(line string) string {
 	case "!create":
 		c.boxes[f[2]] = true
 	}
-	return f[1]
 }
 
 // check compares what was told with what is there.
@@ -242,9 +208,8 @@ func TestKill(t *testing.T) {
 		return kills >= 100 && c.count["append"] >= 20 && c.count["move"] >= 20 && c.count["copy"] >= 5 && c.count["rename"] >= 5 && c.count["create"] >= 2
 	}
 	for ; !enough() && time.Since(begun) < time.Minute; kills++ {
-		c.run(t, dir, time.Duration(r.IntN(20_000))*time.Microsecond)
-		if len(c.errors) > 0 {
-			t.Fatalf("after %d kills: %v", kills, c.errors)
+		for _, line := range killtest.Run(t, "changes", dir, time.Duration(r.IntN(20_000))*time.Microsecond) {
+			c.hear(line)
 		}
 		if r.IntN(3) > 0 { // else the next child finds what this one left
 			c.check(t, dir)

@@ -3,37 +3,24 @@
 package index
 
 import (
-	"bufio"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"quill/internal/killtest"
 	"quill/maildir"
 )
 
-// childEnv makes the test binary the program that is killed: the Maildir it
-// works on.
-const childEnv = "QUILL_INDEX_TEST_CHILD"
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(giverEnv); dir != "" {
-		fmt.Println("error:", giver(dir))
-		os.Exit(1)
-	}
 	if dir := os.Getenv(noSyncEnv); dir != "" {
 		fmt.Println("error:", noSync(dir))
 		os.Exit(1)
 	}
-	if dir := os.Getenv(childEnv); dir != "" {
-		fmt.Println("error:", child(dir))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	killtest.Main(m, map[string]func(dir string) error{"changes": child, "gives back": giver})
 }
 
 // child changes the Maildir at random until it is killed, and says before each
@@ -94,40 +81,13 @@ type told struct {
 	ended   map[UID]bool    // true: told; false: begun, may be done or not
 	flags   map[UID]string  // "" after a change was begun
 	begun   map[string]bool // keys of messages that may be there
-	errors  []string
-	unread  int // expunged messages that could be read, all in all
-	digests int // seen, all in all
+	anew    bool            // the index was once made anew
+	unread  int             // expunged messages that could be read, all in all
+	digests int             // seen, all in all
 }
 
-// run lets a child work for a while and kills it.
-func (c *told) run(t *testing.T, dir string, wait time.Duration) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GOMAXPROCS=1")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() }) // a child that hangs
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if c.hear(lines.Text()) == "open" {
-			timer.Reset(wait)
-		}
-	}
-	cmd.Wait()
-	timer.Stop()
-}
-
-func (c *told) hear(line string) string {
+func (c *told) hear(line string) {
 	f := strings.Fields(line)
-	if len(f) < 3 || f[0] == "error:" {
-		c.errors = append(c.errors, line)
-		return ""
-	}
 	var uid UID
 	fmt.Sscan(f[2], &uid)
 	switch f[0] + f[1] {
@@ -136,7 +96,7 @@ func (c *told) hear(line string) string {
 			c.valid = f[2]
 		}
 		if c.valid != f[2] {
-			c.errors = append(c.errors, "made anew: "+line)
+			c.anew = true
 		}
 	case "?add":
 		c.begun[f[2]] = true
@@ -152,7 +112,6 @@ func (c *told) hear(line string) string {
 	case "!flags":
 		c.flags[uid] = f[3] + " " + f[4]
 	}
-	return f[1]
 }
 
 // check compares what was told with what an index shows now.
@@ -222,9 +181,11 @@ func TestKill(t *testing.T) {
 	// of them are.
 	enough := func() bool { return len(c.added) >= 50 && len(c.ended) > 0 && c.unread > 0 && c.digests > 0 }
 	for ; kills < 220 && time.Since(begun) < 8*time.Second || !enough() && time.Since(begun) < time.Minute; kills++ {
-		c.run(t, dir, time.Duration(r.IntN(12_000))*time.Microsecond)
-		if len(c.errors) > 0 {
-			t.Fatalf("after %d kills: %v", kills, c.errors)
+		for _, line := range killtest.Run(t, "changes", dir, time.Duration(r.IntN(12_000))*time.Microsecond) {
+			c.hear(line)
+		}
+		if c.anew {
+			t.Fatalf("made anew after %d kills", kills)
 		}
 		if r.IntN(3) > 0 { // else the next child finds what this one left
 			c.check(t, x, v, l)

@@ -3,19 +3,18 @@
 package index
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"quill/internal/killtest"
 	"quill/maildir"
 )
 
@@ -212,10 +211,7 @@ func TestCheckRebuild(t *testing.T) {
 	check("no snapshot", "qx.snap: no such file")
 }
 
-// giverEnv makes the test binary a program that gives a folder back to Courier and
-// Dovecot in turn and takes it over, again and again, until it is killed.
-const giverEnv = "QUILL_INDEX_TEST_GIVER"
-
+// giver gives a folder back and takes it over, again and again.
 func giver(dir string) error {
 	m, err := maildir.Open(dir)
 	if err != nil {
@@ -254,22 +250,7 @@ func TestExportKilled(t *testing.T) {
 	want := sorted(seenBy(x.View()))
 	x.Close()
 	for round := range 20 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), giverEnv+"="+dir, "GOMAXPROCS=1")
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		said, err := bufio.NewReader(out).ReadString('\n')
-		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
-		cmd.Process.Kill()
-		cmd.Wait()
-		if said != "ready\n" {
-			t.Fatalf("round %d: the child says %q, %v", round, said, err)
-		}
+		killtest.Run(t, "gives back", dir, time.Duration(rand.IntN(30_000))*time.Microsecond)
 		x := open(t, m, Options{})
 		if got := sorted(seenBy(x.View())); got != want {
 			t.Fatalf("round %d:\n%swant\n%s", round, got, want)

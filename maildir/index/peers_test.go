@@ -6,63 +6,24 @@ package index
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"quill/internal/dovecottest"
 	"quill/maildir"
 )
-
-// peerUID owns the mail; Dovecot is started as root and becomes that user.
-const peerUID = 65534
-
-const dovecotConf = `base_dir = %[1]s/run
-state_dir = %[1]s/run
-log_path = %[1]s/log
-protocols = imap
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-first_valid_uid = 100
-mail_location = maildir:%[1]s/home/Maildir
-default_internal_user = dovecot
-default_login_user = dovenull
-namespace inbox {
-  inbox = yes
-}
-passdb {
-  driver = static
-  args = password=lab
-}
-userdb {
-  driver = static
-  args = uid=65534 gid=65534 home=%[1]s/home allow_all_users=yes
-}
-service imap-login {
-  inet_listener imap {
-    port = %[2]s
-  }
-  inet_listener imaps {
-    port = 0
-  }
-}
-`
 
 // dovecot is one that runs, and a session with it.
 type dovecot struct {
 	t    *testing.T
-	cmd  *exec.Cmd
-	log  string
+	s    *dovecottest.Server
 	conn net.Conn
 	r    *bufio.Reader
 	tag  int
@@ -70,56 +31,27 @@ type dovecot struct {
 
 func startDovecot(t *testing.T, dir string) *dovecot {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	d := &dovecot{t: t, s: dovecottest.Start(t, dir)}
+	var err error
+	if d.conn, err = net.Dial("tcp", d.s.Addr); err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	l.Close()
-	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	chown(t, dir)
-	put(t, dir, "conf", fmt.Sprintf(dovecotConf, dir, port))
-	d := &dovecot{t: t, log: filepath.Join(dir, "log"), cmd: exec.Command("dovecot", "-c", filepath.Join(dir, "conf"), "-F")}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.stop)
-	for range 300 {
-		if d.conn, err = net.Dial("tcp", addr); err == nil {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if err != nil {
-		log, _ := os.ReadFile(d.log)
-		t.Fatalf("dovecot does not answer: %v\n%s", err, log)
-	}
+	t.Cleanup(func() { d.conn.Close() })
 	d.conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	d.r = bufio.NewReader(d.conn)
 	d.r.ReadString('\n')
-	d.do("LOGIN u lab")
+	d.do("LOGIN u %s", dovecottest.Password)
 	return d
 }
 
 // stop ends it and waits. It must have had no cause to complain.
 func (d *dovecot) stop() {
-	if d.cmd == nil {
-		return
-	}
-	if d.conn != nil {
-		d.do("LOGOUT")
-		d.conn.Close()
-	}
-	d.cmd.Process.Signal(syscall.SIGTERM)
-	d.cmd.Wait()
-	d.cmd = nil
-	log, err := os.ReadFile(d.log)
-	log = bytes.ReplaceAll(log, []byte("master: Warning: Killed"), nil) // by us
-	if err != nil || bytes.Contains(log, []byte("Error: ")) || bytes.Contains(log, []byte("Warning: ")) {
-		d.t.Errorf("dovecot's log: %v\n%s", err, log)
+	d.do("LOGOUT")
+	d.conn.Close()
+	d.s.Stop()
+	log := strings.ReplaceAll(d.s.Log(), "master: Warning: Killed", "") // by us
+	if strings.Contains(log, "Error: ") || strings.Contains(log, "Warning: ") {
+		d.t.Errorf("dovecot's log:\n%s", log)
 	}
 }
 
@@ -188,7 +120,13 @@ func messageLine(uid any, flags []string, when time.Time, size any) string {
 }
 
 // ours is the same of our index.
-func ours(box string, v *View) string {
+func ours(t *testing.T, box string, x *Index) string {
+	t.Helper()
+	if err := x.Measure(); err != nil {
+		t.Fatal(err)
+	}
+	v := x.View()
+	defer v.Close()
 	lines := []string{fmt.Sprintf("%s V%d N%d", box, v.UIDValidity(), v.UIDNext())}
 	for i := 1; i <= v.Len(); i++ {
 		m := v.Message(i)
@@ -206,28 +144,6 @@ func ours(box string, v *View) string {
 		lines = append(lines, messageLine(m.UID, flags, m.InternalDate(), m.Wire))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// shown is ours where all has been measured.
-func shown(t *testing.T, box string, x *Index) string {
-	t.Helper()
-	if err := x.Measure(); err != nil {
-		t.Fatal(err)
-	}
-	return ours(box, x.View())
-}
-
-func chown(t *testing.T, dir string) {
-	t.Helper()
-	err := filepath.WalkDir(filepath.Join(dir, "home"), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(path, peerUID, peerUID)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // peerBoxes is IMAP names and folders.
@@ -255,7 +171,7 @@ func TestDovecotAndBack(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	root := filepath.Join(dir, "home", "Maildir")
+	root := filepath.Join(dir, "mail", "u", "Maildir")
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		if err := os.MkdirAll(filepath.Join(root, sub), 0o700); err != nil {
 			t.Fatal(err)
@@ -268,9 +184,9 @@ func TestDovecotAndBack(t *testing.T) {
 	want := map[string]string{}
 	visit(t, root, func(box, sub string, m *maildir.Maildir, opt Options) {
 		x := open(t, m, opt)
-		same(t, "taken over", ours(box, x.View()), seen[box])
+		same(t, "taken over", ours(t, box, x), seen[box])
 		session(t, x, sub)
-		want[box] = shown(t, box, x)
+		want[box] = ours(t, box, x)
 		x.Close()
 		if done, err := Export(m, opt); err != nil || len(done.Lost) > 0 {
 			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
@@ -294,7 +210,7 @@ func TestDovecotAndBack(t *testing.T) {
 	}
 	d.stop()
 	visit(t, root, func(box, _ string, m *maildir.Maildir, opt Options) {
-		same(t, "taken over again", shown(t, box, open(t, m, opt)), seen[box])
+		same(t, "taken over again", ours(t, box, open(t, m, opt)), seen[box])
 	})
 }
 
@@ -322,7 +238,7 @@ func fillDovecot(t *testing.T, d *dovecot, root string) map[string]string {
 	d.do("COPY 1:2 Work")
 	for _, name := range []string{"1700000000.P1.mx", "1700000001.P1.mx"} {
 		drop(t, root, "new/"+name)
-		if err := os.Chown(filepath.Join(root, "new", name), peerUID, peerUID); err != nil {
+		if err := os.Chown(filepath.Join(root, "new", name), dovecottest.UID, dovecottest.UID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ package index
 import (
 	"bufio"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"quill/internal/dovecottest"
 	"quill/maildir"
 )
 
@@ -31,7 +33,16 @@ const courierIMAPD = "/opt/courier-imap/usr/bin/imapd"
 // needs no login where its other end is no network connection.
 func startCourier(t *testing.T, dir string) *courier {
 	t.Helper()
-	chown(t, dir)
+	home := filepath.Join(dir, "home")
+	err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, dovecottest.UID, dovecottest.UID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -40,10 +51,10 @@ func startCourier(t *testing.T, dir string) *courier {
 	defer near.Close()
 	defer far.Close()
 	c := &courier{t: t, cmd: exec.Command(courierIMAPD, "./Maildir")}
-	c.cmd.Dir = filepath.Join(dir, "home")
+	c.cmd.Dir = home
 	c.cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + c.cmd.Dir, "IMAP_KEYWORDS=1", "IMAP_USELOCKS=1", "HOSTNAME=mx.example.org"}
 	c.cmd.Stdin, c.cmd.Stdout = far, far
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: peerUID, Gid: peerUID}}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: dovecottest.UID, Gid: dovecottest.UID}}
 	if c.conn, err = net.FileConn(near); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +191,7 @@ func (c *courier) fill(root string) map[string]string {
 	c.do("COPY 1:2 INBOX.Work")
 	for _, name := range []string{"1700000000.P1.mx", "1700000001.P1.mx"} {
 		drop(c.t, root, "new/"+name)
-		if err := os.Chown(filepath.Join(root, "new", name), peerUID, peerUID); err != nil {
+		if err := os.Chown(filepath.Join(root, "new", name), dovecottest.UID, dovecottest.UID); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -218,9 +229,9 @@ func TestCourierAndBack(t *testing.T) {
 	want := map[string]string{}
 	visit(t, root, func(box, sub string, m *maildir.Maildir, opt Options) {
 		x := open(t, m, opt)
-		same(t, "taken over", shown(t, box, x), seen[box])
+		same(t, "taken over", ours(t, box, x), seen[box])
 		session(t, x, sub)
-		want[box] = shown(t, box, x)
+		want[box] = ours(t, box, x)
 		x.Close()
 		if done, err := ExportCourier(m, opt); err != nil || len(done.Lost) > 0 {
 			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
@@ -242,6 +253,6 @@ func TestCourierAndBack(t *testing.T) {
 	seen = c.folders()
 	c.stop()
 	visit(t, root, func(box, _ string, m *maildir.Maildir, opt Options) {
-		same(t, "taken over again", shown(t, box, open(t, m, opt)), seen[box])
+		same(t, "taken over again", ours(t, box, open(t, m, opt)), seen[box])
 	})
 }
