@@ -81,6 +81,9 @@ func (h Hooks) Serve(argv []string, run func(*Session) int) int {
 		}
 		if errors.Is(err, ErrMalformed) {
 			complain(argv, err)
+			if errors.Is(err, ErrFull) {
+				c.refuse(b)
+			}
 			continue
 		}
 		if err != nil {
@@ -134,6 +137,15 @@ func (c *crew) work(p *Packet) {
 			ok = false
 		}
 		c.idle.Add(-1)
+	}
+}
+
+// refuse reports the end of a packet's session that could not begin: who sent it
+// counts the session until then.
+func (c *crew) refuse(b []byte) {
+	if p, err := parsePacket(b, nil); err == nil {
+		s := &Session{serial: p.Serial, crew: c}
+		s.end(exit.Temporary)
 	}
 }
 
