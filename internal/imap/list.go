@@ -96,6 +96,10 @@ func (p *parser) pattern(l *List) {
 	} else {
 		s = p.run(func(c byte) bool { return isAtomChar(c) || c == ']' || c == '%' || c == '*' }, "a pattern")
 	}
+	if len(l.Patterns) == maxPatterns {
+		p.failWith(&Error{Status: "NO", Code: "LIMIT", Text: "too many patterns at once"})
+		return
+	}
 	if name, ok := DecodeMailbox(s, p.r.UTF8); ok {
 		l.Patterns = append(l.Patterns, name)
 	}

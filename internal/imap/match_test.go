@@ -3,6 +3,7 @@
 package imap
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -103,4 +104,18 @@ func slow(pattern, name string, fold int) bool {
 		return false
 	}
 	return name != "" && (name[0] == pattern[0] || fold > 0 && strings.EqualFold(name[:1], pattern[:1])) && slow(rest, name[1:], max(0, fold-1))
+}
+
+// TestManyPatterns: a LIST has at most maxPatterns, for each is held against each
+// folder with the reference before it.
+func TestManyPatterns(t *testing.T) {
+	list := func(n int) string { return `LIST "" (` + strings.Repeat(`a* `, n-1) + `"b%")` }
+	if c, err := read(t, list(maxPatterns)); err != nil || len(c.List.Patterns) != maxPatterns {
+		t.Errorf("%d patterns: %v", maxPatterns, err)
+	}
+	_, err := read(t, list(maxPatterns+1))
+	var e *Error
+	if !errors.As(err, &e) || e.Status != "NO" || e.Code != "LIMIT" {
+		t.Errorf("%d patterns: %v; want NO [LIMIT]", maxPatterns+1, err)
+	}
 }
