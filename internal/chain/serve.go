@@ -79,11 +79,13 @@ func (h Hooks) Serve(argv []string, run func(*Session) int) int {
 		if errors.Is(err, io.EOF) {
 			return exit.OK
 		}
+		if errors.Is(err, ErrFull) {
+			fmt.Fprintf(os.Stderr, "%s: warning: a connection was closed: too many open files\n", argv[0])
+			c.refuse(b)
+			continue
+		}
 		if errors.Is(err, ErrMalformed) {
 			complain(argv, err)
-			if errors.Is(err, ErrFull) {
-				c.refuse(b)
-			}
 			continue
 		}
 		if err != nil {
