@@ -30,6 +30,7 @@ func TestGone(t *testing.T) {
 	for _, commands := range []string{
 		"f FETCH 1:* BODY.PEEK[]\r\n",
 		strings.Repeat("f FETCH 1:5 BODY.PEEK[]\r\n", 20),
+		strings.Repeat("f SEARCH BODY nothing\r\n", 20),
 	} {
 		before := mail.Opened()
 		sent := []byte("s SELECT INBOX\r\n" + commands)
