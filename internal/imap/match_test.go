@@ -113,9 +113,18 @@ func TestManyPatterns(t *testing.T) {
 	if c, err := read(t, list(maxPatterns)); err != nil || len(c.List.Patterns) != maxPatterns {
 		t.Errorf("%d patterns: %v", maxPatterns, err)
 	}
-	_, err := read(t, list(maxPatterns+1))
-	var e *Error
-	if !errors.As(err, &e) || e.Status != "NO" || e.Code != "LIMIT" {
-		t.Errorf("%d patterns: %v; want NO [LIMIT]", maxPatterns+1, err)
+	long := func(reference int) string { // with seven patterns of 170 bytes
+		return `LIST ` + strings.Repeat("r", reference) + ` (` + strings.TrimSpace(strings.Repeat(strings.Repeat("a", 170)+" ", 7)) + `)`
+	}
+	const fits = (maxPattern - 7*170) / 7
+	if _, err := read(t, long(fits)); err != nil {
+		t.Errorf("patterns of %d bytes: %v", 7*(fits+170), err)
+	}
+	for _, line := range []string{list(maxPatterns + 1), long(fits + 1)} {
+		_, err := read(t, line)
+		var e *Error
+		if !errors.As(err, &e) || e.Status != "NO" || e.Code != "LIMIT" {
+			t.Errorf("%.40q: %v; want NO [LIMIT]", line, err)
+		}
 	}
 }
