@@ -79,6 +79,7 @@ var parts = map[string]func() int{
 	"part-unready": func() int {
 		return Hooks{Ready: func() error { time.Sleep(100 * time.Millisecond); return io.ErrNoProgress }}.Serve(os.Args, echo)
 	},
+	"part-full":   func() int { return Hooks{Ready: fill}.Serve(os.Args, echo) },
 	"part-silent": func() int { time.Sleep(time.Minute); return 0 },
 }
 

@@ -40,6 +40,10 @@ const greeting = "quill 1\x00"
 // ErrMalformed says that a packet was none by chain(7).
 var ErrMalformed = errors.New("malformed packet")
 
+// ErrFull says that this process has no room for a packet's descriptors: they are
+// closed.
+var ErrFull = fmt.Errorf("%w: too many open files for its descriptors", ErrMalformed)
+
 // Link is one end of the SOCK_SEQPACKET socketpair between two programs. Many
 // goroutines may send; one receives.
 type Link struct {
@@ -122,8 +126,8 @@ func (l *Link) Send(b []byte, fds ...int) error {
 }
 
 // Recv receives one packet and its descriptors, which are close-on-exec and the
-// caller's to close. The bytes are valid until the next call. At the end it
-// gives io.EOF.
+// caller's to close. The bytes are valid until the next call, also with ErrFull.
+// At the end it gives io.EOF.
 func (l *Link) Recv() (b []byte, fds []int, err error) {
 	if l.buf == nil {
 		l.buf = make([]byte, MaxPacket+1)
@@ -147,9 +151,13 @@ func (l *Link) Recv() (b []byte, fds []int, err error) {
 	if n == 0 && len(fds) == 0 {
 		return nil, nil, io.EOF
 	}
-	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 || n > MaxPacket {
+	if flags&unix.MSG_TRUNC != 0 || n > MaxPacket {
 		closeAll(fds)
 		return nil, nil, ErrMalformed
+	}
+	if flags&unix.MSG_CTRUNC != 0 {
+		closeAll(fds)
+		return l.buf[:n], nil, ErrFull
 	}
 	return l.buf[:n], fds, nil
 }

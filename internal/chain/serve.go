@@ -79,6 +79,11 @@ func (h Hooks) Serve(argv []string, run func(*Session) int) int {
 		if errors.Is(err, io.EOF) {
 			return exit.OK
 		}
+		if errors.Is(err, ErrFull) {
+			fmt.Fprintf(os.Stderr, "%s: warning: a connection was closed: too many open files\n", argv[0])
+			c.refuse(b)
+			continue
+		}
 		if errors.Is(err, ErrMalformed) {
 			complain(argv, err)
 			continue
@@ -134,6 +139,15 @@ func (c *crew) work(p *Packet) {
 			ok = false
 		}
 		c.idle.Add(-1)
+	}
+}
+
+// refuse reports the end of a packet's session that could not begin: who sent it
+// counts the session until then.
+func (c *crew) refuse(b []byte) {
+	if p, err := parsePacket(b, nil); err == nil {
+		s := &Session{serial: p.Serial, crew: c}
+		s.end(exit.Temporary)
 	}
 }
 

@@ -30,6 +30,8 @@ const (
 	maxFlags    = 128  // flags in a list
 	maxItems    = 1024 // members of any other list
 	maxArgs     = 8192 // tokens of a command
+	maxPatterns = 64   // of a LIST: each is held against each folder
+	maxPattern  = 8192 // bytes of them all, with the reference before each
 	maxDepth    = 50   // parentheses, NOT and OR within each other
 	maxKeys     = 1024 // search keys of a command
 	maxRanges   = 10000

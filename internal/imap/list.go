@@ -44,9 +44,20 @@ func (p *parser) cmdList(c *Command) {
 		p.space()
 		p.list(maxItems, true, func() { p.listReturn(l) })
 	}
+	size := 0
+	for _, s := range l.Patterns {
+		size += len(l.Reference) + len(s)
+	}
+	if size > maxPattern {
+		p.failWith(errPatterns())
+	}
 	if l.Extended { // RFC 5258 §3
 		l.Patterns = slices.DeleteFunc(l.Patterns, func(s string) bool { return s == "" })
 	}
+}
+
+func errPatterns() *Error {
+	return &Error{Status: "NO", Code: "LIMIT", Text: "too many patterns at once"}
 }
 
 func (p *parser) listSelect(l *List) {
@@ -95,6 +106,10 @@ func (p *parser) pattern(l *List) {
 		s = p.str()
 	} else {
 		s = p.run(func(c byte) bool { return isAtomChar(c) || c == ']' || c == '%' || c == '*' }, "a pattern")
+	}
+	if len(l.Patterns) == maxPatterns {
+		p.failWith(errPatterns())
+		return
 	}
 	if name, ok := DecodeMailbox(s, p.r.UTF8); ok {
 		l.Patterns = append(l.Patterns, name)

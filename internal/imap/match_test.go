@@ -3,6 +3,7 @@
 package imap
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -103,4 +104,27 @@ func slow(pattern, name string, fold int) bool {
 		return false
 	}
 	return name != "" && (name[0] == pattern[0] || fold > 0 && strings.EqualFold(name[:1], pattern[:1])) && slow(rest, name[1:], max(0, fold-1))
+}
+
+// TestManyPatterns: a LIST has at most maxPatterns, for each is held against each
+// folder with the reference before it.
+func TestManyPatterns(t *testing.T) {
+	list := func(n int) string { return `LIST "" (` + strings.Repeat(`a* `, n-1) + `"b%")` }
+	if c, err := read(t, list(maxPatterns)); err != nil || len(c.List.Patterns) != maxPatterns {
+		t.Errorf("%d patterns: %v", maxPatterns, err)
+	}
+	long := func(reference int) string { // with seven patterns of 170 bytes
+		return `LIST ` + strings.Repeat("r", reference) + ` (` + strings.TrimSpace(strings.Repeat(strings.Repeat("a", 170)+" ", 7)) + `)`
+	}
+	const fits = (maxPattern - 7*170) / 7
+	if _, err := read(t, long(fits)); err != nil {
+		t.Errorf("patterns of %d bytes: %v", 7*(fits+170), err)
+	}
+	for _, line := range []string{list(maxPatterns + 1), long(fits + 1)} {
+		_, err := read(t, line)
+		var e *Error
+		if !errors.As(err, &e) || e.Status != "NO" || e.Code != "LIMIT" {
+			t.Errorf("%.40q: %v; want NO [LIMIT]", line, err)
+		}
+	}
 }

@@ -49,6 +49,9 @@ func (w *Writer) Release() error {
 	return err
 }
 
+// Err is the first error there was, without writing: nobody hears more.
+func (w *Writer) Err() error { return w.err }
+
 // Pending is how many bytes wait for Flush.
 func (w *Writer) Pending() int { return len(w.buf) }
 
@@ -65,11 +68,16 @@ func (w *Writer) Raw(s string) *Writer {
 	return w
 }
 
-// RawBytes is Raw of bytes.
+// RawBytes is Raw of bytes, however many.
 func (w *Writer) RawBytes(b []byte) *Writer {
-	w.buf = append(w.buf, b...)
-	w.grown()
-	return w
+	for {
+		n := min(len(b), flushAt-len(w.buf)) // the buffer is never full
+		w.buf = append(w.buf, b[:n]...)
+		w.grown()
+		if b = b[n:]; len(b) == 0 || w.err != nil {
+			return w
+		}
+	}
 }
 
 // Number writes a number.

@@ -144,3 +144,17 @@ func TestWriterErrors(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestWriterLarge: of a line that is there already no second copy is gathered.
+func TestWriterLarge(t *testing.T) {
+	line := []byte(strings.Repeat("0123456789", flushAt))
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	w.Raw("* ").RawBytes(line).Raw("|").RawBytes(nil).RawBytes(line)
+	if c := cap(w.buf); c > 2*flushAt {
+		t.Errorf("%d bytes are gathered; want at most %d", c, 2*flushAt)
+	}
+	if err := w.Flush(); err != nil || out.String() != "* "+string(line)+"|"+string(line) {
+		t.Errorf("%d bytes, %v; want %d", out.Len(), err, 3+2*len(line))
+	}
+}

@@ -160,7 +160,7 @@ func (f *Fetcher) stretch(content mailbox.Content, it *item, s stretch) error {
 	}
 	r.nul = false // before what is asked for there may be one
 	start, forked := r.fork()
-	room := int64(maxHeld - f.held)
+	room := int64(max(0, maxHeld-f.held))                              // fields of a digest may have taken more
 	n, end, err := r.read(f.room(min(limit, room, 2*(s.to-s.from)+1))) // in CRLF form it may be twice as much
 	if err != nil {
 		f.cache.run = nil

@@ -179,6 +179,9 @@ func (f *Fetcher) send() error {
 		}
 	}
 	f.w.RawBytes(f.line[at:])
+	if err := f.w.Err(); err != nil { // there may be many messages to come
+		return fmt.Errorf("message with uid %d: %w: %w", f.m.UID, ErrCut, err)
+	}
 	return nil
 }
 

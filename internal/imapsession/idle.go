@@ -37,6 +37,7 @@ func (s *session) doIdle(*imap.Command) (string, string, error) {
 	s.in.fixed = true
 	err := s.idle(w, poll)
 	s.in.fixed = false
+	w.off() // from now on the deadline is the reader's
 	if err != nil {
 		return "", "", err
 	}

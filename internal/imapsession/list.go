@@ -104,6 +104,9 @@ func (s *session) doList(c *imap.Command) (string, string, error) {
 		if e.tell {
 			s.tellListed(l, e)
 		}
+		if err := s.w.Err(); err != nil { // a status costs more than a line
+			return "", "", connError{err}
+		}
 	}
 	return "", "", nil
 }

@@ -19,6 +19,9 @@ func (s *session) doSearch(c *imap.Command) (string, string, error) {
 	if c.Search.Charset != "" && s.utf8 { // RFC 6855 §3
 		return "", "", wrong("no CHARSET after ENABLE UTF8=ACCEPT")
 	}
+	if err := s.flush(); err != nil { // for a client that is gone none of those that it has sent is done
+		return "", "", connError{err}
+	}
 	if c.Search.ModSeq {
 		s.wantModSeq()
 	}

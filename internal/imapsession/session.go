@@ -61,7 +61,11 @@ func Serve(conn Conn, ahead []byte, o Options) error {
 	defer o.Ending.remove(conn)
 	s.greet()
 	for !s.end {
-		if err := s.command(); err != nil {
+		err := s.command()
+		if err == nil {
+			err = s.w.Err() // the client has left, and may have more commands here
+		}
+		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}

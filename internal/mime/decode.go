@@ -79,8 +79,12 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) fill() {
 	n, err := s.in.Read(s.buf[:])
 	s.out, s.at, s.err = s.out[:0], 0, err
-	for _, c := range s.buf[:n] {
-		s.out = s.dec.push(s.out, c)
+	if d, ok := s.dec.(*base64); ok {
+		s.out = d.pushAll(s.out, s.buf[:n])
+	} else {
+		for _, c := range s.buf[:n] {
+			s.out = s.dec.push(s.out, c)
+		}
 	}
 	if err == io.EOF {
 		s.out = s.dec.end(s.out)
@@ -94,21 +98,43 @@ type base64 struct {
 	n    int // digits in bits
 }
 
+// notDigit is the value of what is no digit of base64.
+const notDigit = 64
+
+// base64Digits is the values of bytes.
+var base64Digits = func() (t [256]byte) {
+	for i := range t {
+		t[i] = notDigit
+	}
+	for v, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") {
+		t[c] = byte(v)
+	}
+	return t
+}()
+
+// pushAll is push of each byte; whole groups at once, for a client may have
+// 50 MB decoded again and again.
+func (d *base64) pushAll(dst, b []byte) []byte {
+	for len(b) > 0 {
+		if d.n == 0 && len(b) >= 4 {
+			v0, v1, v2, v3 := base64Digits[b[0]], base64Digits[b[1]], base64Digits[b[2]], base64Digits[b[3]]
+			if v0|v1|v2|v3 < notDigit {
+				dst = append(dst, v0<<2|v1>>4, v1<<4|v2>>2, v2<<6|v3)
+				b = b[4:]
+				continue
+			}
+		}
+		dst = d.push(dst, b[0])
+		b = b[1:]
+	}
+	return dst
+}
+
 func (d *base64) push(dst []byte, b byte) []byte {
-	switch {
-	case b >= 'A' && b <= 'Z':
-		b -= 'A'
-	case b >= 'a' && b <= 'z':
-		b -= 'a' - 26
-	case b >= '0' && b <= '9':
-		b += 52 - '0'
-	case b == '+':
-		b = 62
-	case b == '/':
-		b = 63
-	case b == '=':
+	if b == '=' {
 		return d.end(dst)
-	default:
+	}
+	if b = base64Digits[b]; b == notDigit {
 		return dst
 	}
 	d.bits = d.bits<<6 | uint32(b)

@@ -5,6 +5,7 @@ package mime
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -204,6 +205,30 @@ func TestUTF8(t *testing.T) {
 	} {
 		if got, ok := UTF8(c.charset, c.in); got != c.want || ok != c.ok {
 			t.Errorf("UTF8(%q, %q) = %q, %v; want %q, %v", c.charset, c.in, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// TestBase64Groups: base64 in groups is that of each byte, however it is cut and
+// whatever stands in between.
+func TestBase64Groups(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		in := make([]byte, rng.IntN(60))
+		for i := range in {
+			if in[i] = "ABcz09+/"[rng.IntN(8)]; rng.IntN(8) == 0 {
+				in[i] = "=\n\r \xff\x00-@"[rng.IntN(8)]
+			}
+		}
+		var one, all base64
+		var want, got []byte
+		for _, c := range in {
+			want = one.push(want, c)
+		}
+		cut := rng.IntN(len(in) + 1)
+		got = all.pushAll(all.pushAll(nil, in[:cut]), in[cut:])
+		if got, want = all.end(got), one.end(want); !bytes.Equal(got, want) {
+			t.Fatalf("%q cut at %d = %x; want %x", in, cut, got, want)
 		}
 	}
 }
