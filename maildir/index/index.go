@@ -52,7 +52,8 @@ type Index struct {
 	opt       Options
 	mu        sync.Mutex
 	lock      *os.File
-	s         *state // nil: to be read
+	s         *state  // nil: to be read
+	reached   reached // what Views may have seen of it
 	snap      identity
 	size      int64 // of the snapshot
 	log       *os.File
@@ -184,6 +185,7 @@ func (x *Index) updateFor(t *task, f func() error) (err error) {
 	if len(x.pend) > 0 { // could not be written: the state is not what the files say
 		x.drop()
 	}
+	x.reached = x.reach()
 	return err
 }
 
@@ -266,7 +268,13 @@ func (x *Index) reread() error {
 			return err
 		}
 	}
-	return x.replay()
+	if err := x.replay(); err != nil {
+		return err
+	}
+	if x.reached.ahead(x.reach()) {
+		return fmt.Errorf("%w: %s is older than what was there", errDamaged, snapFile)
+	}
+	return nil
 }
 
 // load reads the snapshot and opens its log.
@@ -355,7 +363,7 @@ func (x *Index) renew(foreign bool) error {
 		s, err = x.seed(root, gen)
 	}
 	if err == nil && s == nil {
-		s, err = anew(root, gen, x.opt.Wait)
+		s, err = anew(root, gen, x.reached.valid, x.opt.Wait)
 	}
 	if err != nil {
 		return err
@@ -370,9 +378,9 @@ func (x *Index) renew(foreign bool) error {
 	return nil
 }
 
-// anew is the state of an empty index with a new UIDVALIDITY.
-func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
-	valid, err := nextValidity(root.Fd(), wait)
+// anew is the state of an empty index with a new UIDVALIDITY, greater than last.
+func anew(root *maildir.Maildir, gen uint64, last uint32, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), last, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Measure reads the messages whose names do not tell their sizes and that nobody
 // has measured yet, and records their Wire, which Views made from now on have.
-// One that is gone stays as it is.
+// One that is gone, or cannot be read by its owner, stays as it is.
 func (x *Index) Measure() error {
 	valid, found, err := x.unmeasured()
 	if len(found) == 0 || err != nil {
@@ -51,7 +51,7 @@ func (x *Index) unmeasured() (valid uint32, found []placed, err error) {
 	x.mu.Unlock()
 	for _, m := range msgs {
 		f, err := x.File(m.UID)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, maildir.ErrNotRegular) {
 			continue
 		}
 		if err != nil {
