@@ -22,6 +22,7 @@ import (
 // u0@testingsmtp.org, u1… with the password pass, each for one client alone.
 type imapServer struct {
 	addr     string
+	pop      string // its POP3 server; "" where it is a Dovecot
 	homes    string // user N's Maildir is homes/uN/Maildir
 	uid, gid int    // whose the Maildirs are
 }
@@ -56,7 +57,7 @@ func startIMAP(t *testing.T, spawned bool) *imapServer {
 			program("imapup"), "imap.testingsmtp.org", program("checkpassword"), program("imapd"), "Maildir")...)
 	}
 	own := st.Sys().(*syscall.Stat_t)
-	return &imapServer{l.env["IMAP"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
+	return &imapServer{l.env["IMAP"], l.env["POP3"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
 }
 
 // startDovecot runs a Dovecot of this test's alone, as Debian ships it but for
@@ -69,7 +70,7 @@ func startDovecot(t *testing.T) *imapServer {
 	dir := t.TempDir()
 	open(t, dir)
 	port := freePort(t)
-	s := &imapServer{"127.0.0.1:" + port, filepath.Join(dir, "mail"), 65534, 65534}
+	s := &imapServer{"127.0.0.1:" + port, "", filepath.Join(dir, "mail"), 65534, 65534}
 	for i := range imapUsers {
 		for _, sub := range []string{"cur", "new", "tmp"} {
 			if err := os.MkdirAll(filepath.Join(s.box(i), sub), 0o755); err != nil {
