@@ -28,7 +28,7 @@ type imapServer struct {
 }
 
 const (
-	imapUsers    = 12
+	imapUsers    = 14
 	imapPassword = "pass"
 )
 

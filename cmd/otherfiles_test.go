@@ -90,7 +90,7 @@ func title(text string) string {
 
 // shownSoon is how long what others did may take to be shown: a folder is read
 // again some seconds after changes of our own, and the machine may be busy.
-const shownSoon = 10 * time.Second
+const shownSoon = 40 * time.Second
 
 // agree waits until the session that stays, new ones and POP3 show what the files
 // are; what is wrong for ever fails at once.

@@ -99,6 +99,12 @@ func (h *haunted) fill(dir, word string, n int) {
 // is a folder of its own.
 func (h *haunted) sh(script string) {
 	h.t.Helper()
+	if err := h.shell(script); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *haunted) shell(script string) error {
 	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-euc", script)
@@ -108,8 +114,9 @@ func (h *haunted) sh(script string) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(h.s.uid), Gid: uint32(h.s.gid)}}
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		h.t.Fatalf("%s: %v\n%s", script, err, out)
+		return fmt.Errorf("%s: %w\n%s", script, err, out)
 	}
+	return nil
 }
 
 // neomutt has neomutt open a folder's files and press these keys, as names of its

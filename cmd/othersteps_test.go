@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ func TestForeignPrograms(t *testing.T) {
 		do   func(h *haunted)
 	}{
 		{"neomutt", byNeomutt}, {"moved", byMove}, {"copied", byCopy}, {"removed", byRemove}, {"rsync", byRsync},
-		{"kinds", byKinds}, {"names", byNames}, {"chmod", byChmod}, {"away", byAway}, {"replaced", byReplacing}, {"backup", byBackup},
+		{"kinds", byKinds}, {"names", byNames}, {"chmod", byChmod}, {"away", byAway}, {"replaced", byReplacing}, {"backup", byBackup}, {"account", byAccount}, {"all", byAll},
 	}
 	for _, shape := range []string{"resident", "spawned"} {
 		t.Run(shape, func(t *testing.T) {
@@ -264,4 +266,63 @@ func (h *haunted) given() (most int64) {
 		most = max(most, n)
 	}
 	return most
+}
+
+// byAccount puts another account's Maildir, with its index, in the place of this
+// one's: no UID that its sessions know may stand for that account's mail.
+func byAccount(h *haunted) {
+	other := h.s.haunt(h.t, imapUsers-1, "")
+	other.fill("new", "a", 12)
+	if err := other.stay.ok("CREATE Other", nil); err != nil {
+		h.t.Fatal(err)
+	}
+	other.agree("delivery to another account")
+	other.stay.Close()
+	h.sh(`rsync -a -I --delete "` + other.dir + `/" "$DIR/"`)
+	h.again("another account's Maildir")
+	h.next = 100
+	h.fill("new", "b", 3)
+	h.agree("more mail")
+}
+
+// byAll has all of them work while sessions look without a pause.
+func byAll(h *haunted) {
+	h.fill("cur", "d", 20)
+	h.sh(`rsync -a cur/ "$OTHER/copy/"`)
+	var ended atomic.Bool
+	var workers sync.WaitGroup
+	errs := make(chan error, 4)
+	for _, script := range []string{
+		`for f in cur/*; do mv "$f" "${f%:2,*}:2,$((n % 2))FS"; done 2>/dev/null || true`,
+		`for f in cur/*.d*; do mv "$f" .Other/cur/; done 2>/dev/null; for f in .Other/cur/*.d*; do mv "$f" cur/; done 2>/dev/null || true`,
+		`rsync -a -I "$OTHER/copy/" .Other/cur/; rm -f .Other/cur/*.d1*`,
+		`for f in cur/*.b5.*; do cp -a "$f" "new/$n.copy.laptop"; done 2>/dev/null || true; find cur new -type f -exec touch {} + 2>/dev/null || true; rm -f cur/*.copy.*`,
+	} {
+		workers.Go(func() {
+			errs <- h.shell(`n=0; while [ $n -lt 15 ]; do n=$((n + 1)); ` + script + "; done")
+		})
+	}
+	go func() { workers.Wait(); ended.Store(true) }()
+	for rounds := 0; !ended.Load(); rounds++ {
+		fresh, err := h.visit([]string{"INBOX", "Other"}[rounds%2])
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, o := range []*onlooker{h.stay, fresh} {
+			if _, err := h.all(o); err != nil {
+				h.t.Errorf("%s while others work: %v", o.folder, err)
+			}
+		}
+		fresh.Close()
+		if h.t.Failed() {
+			break
+		}
+	}
+	workers.Wait()
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			h.t.Error(err)
+		}
+	}
+	h.agree("all of it at once")
 }

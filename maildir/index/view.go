@@ -61,11 +61,14 @@ func (x *Index) reach() reached {
 	return reached{x.s.box, x.s.valid, x.s.next, x.s.modseq, x.s.gen, st.Ino}
 }
 
-// ahead tells whether an index was put back from a backup after r: it would give
-// out UIDs a second time, or has. A generation has one log and ends for ever.
+// ahead tells whether the index now is one that was put back from a backup, or
+// brought from elsewhere: it would give out UIDs a second time, or has. A
+// generation has one log and ends for ever.
 func (r reached) ahead(now reached) bool {
-	return now.valid < r.valid || now.box == r.box &&
-		(now.next < r.next || now.modseq < r.modseq || now.gen < r.gen || now.gen == r.gen && now.log != r.log)
+	if now.valid != r.valid {
+		return now.valid < r.valid
+	}
+	return now.box != r.box || now.next < r.next || now.modseq < r.modseq || now.gen < r.gen || now.gen == r.gen && now.log != r.log
 }
 
 // View is the folder as x knows it now.
