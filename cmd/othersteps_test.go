@@ -294,9 +294,9 @@ func byAll(h *haunted) {
 	errs := make(chan error, 4)
 	for _, script := range []string{
 		`for f in cur/*; do mv "$f" "${f%:2,*}:2,$((n % 2))FS"; done 2>/dev/null || true`,
-		`for f in cur/*.d*; do mv "$f" .Other/cur/; done 2>/dev/null; for f in .Other/cur/*.d*; do mv "$f" cur/; done 2>/dev/null || true`,
+		`for f in cur/*.d*; do mv "$f" .Other/cur/; done 2>/dev/null || true; for f in .Other/cur/*.d*; do mv "$f" cur/; done 2>/dev/null || true`,
 		`rsync -a -I "$OTHER/copy/" .Other/cur/; rm -f .Other/cur/*.d1*`,
-		`for f in cur/*.b5.*; do cp -a "$f" "new/$n.copy.laptop"; done 2>/dev/null || true; find cur new -type f -exec touch {} + 2>/dev/null || true; rm -f cur/*.copy.*`,
+		`for f in cur/*.b5.*; do cp -a "$f" tmp/copy; mv tmp/copy "new/$n.copy.laptop"; done 2>/dev/null || true; find cur new -type f -exec touch -c {} + 2>/dev/null || true; rm -f cur/*.copy.*`,
 	} {
 		workers.Go(func() {
 			errs <- h.shell(`n=0; while [ $n -lt 15 ]; do n=$((n + 1)); ` + script + "; done")
