@@ -186,6 +186,13 @@ func byNames(h *haunted) {
 
 func byChmod(h *haunted) {
 	h.step(`chmod 000 cur/*.b5.*`)
+	found := ""
+	if _, err := h.stay.say(`SEARCH TEXT "Its last line"`, func(line string) error { found = line; return nil }); err != nil {
+		h.t.Fatal(err)
+	}
+	if n := len(strings.Fields(found)) - 1; n != 7 {
+		h.t.Errorf("SEARCH finds %q; want 7, all that can be read", found)
+	}
 	h.fresh(2, `chmod 000 new/*`)
 	h.step(`chmod 400 cur/*.b6.*; chmod 777 cur/*.b7.*`)
 	h.step(`chmod 600 cur/* new/* || true`)
