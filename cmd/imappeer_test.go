@@ -23,12 +23,13 @@ import (
 // u0@testingsmtp.org, u1… with the password pass, each for one client alone.
 type imapServer struct {
 	addr     string
+	pop      string // its POP3 server; "" where it is a Dovecot
 	homes    string // user N's Maildir is homes/uN/Maildir
 	uid, gid int    // whose the Maildirs are
 }
 
 const (
-	imapUsers    = 12
+	imapUsers    = 14
 	imapPassword = dovecottest.Password
 )
 
@@ -57,7 +58,7 @@ func startIMAP(t *testing.T, spawned bool) *imapServer {
 			program("imapup"), "imap.testingsmtp.org", program("checkpassword"), program("imapd"), "Maildir")...)
 	}
 	own := st.Sys().(*syscall.Stat_t)
-	return &imapServer{l.env["IMAP"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
+	return &imapServer{l.env["IMAP"], l.env["POP3"], filepath.Join(l.dir, "mail/testingsmtp.org"), int(own.Uid), int(own.Gid)}
 }
 
 // startDovecot runs a Dovecot of this test's alone. It wants root.
@@ -65,7 +66,7 @@ func startDovecot(t *testing.T) *imapServer {
 	t.Helper()
 	dir := t.TempDir()
 	open(t, dir)
-	s := &imapServer{"", filepath.Join(dir, "mail"), dovecottest.UID, dovecottest.UID}
+	s := &imapServer{"", "", filepath.Join(dir, "mail"), dovecottest.UID, dovecottest.UID}
 	for i := range imapUsers {
 		for _, sub := range []string{"cur", "new", "tmp"} {
 			if err := os.MkdirAll(filepath.Join(s.box(i), sub), 0o755); err != nil {

@@ -196,7 +196,7 @@ func unlink(dir int, name string) error {
 // that is gone, or no file at all, has others.
 func (d *Deliverer) same(dir int, name string, del *Delivery, size int64) (bool, error) {
 	f, err := readFile(dir, name)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, errNotRegular) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) || errors.Is(err, ErrNotRegular) {
 		return false, nil
 	}
 	if err != nil {

@@ -87,6 +87,48 @@ func open(path string, box int) (*Maildir, error) {
 	return m, nil
 }
 
+// MTime is when names in new/ (fresh) or cur/ last changed. Where another folder
+// has taken its place, and with it maybe that of others, m goes on with those.
+func (m *Maildir) MTime(fresh bool) (unix.Timespec, error) {
+	name := curDir
+	if fresh {
+		name = newDir
+	}
+	if m.replaced(name, m.dir(fresh)) {
+		for name, fd := range map[string]int{tmpDir: m.tmp, newDir: m.new_, curDir: m.cur} {
+			if err := m.follow(name, fd); err != nil {
+				return unix.Timespec{}, err
+			}
+		}
+	}
+	return mtime(m.dir(fresh))
+}
+
+// replaced tells whether the folder of this name is another one than the open fd.
+// One that is missing may come back.
+func (m *Maildir) replaced(name string, fd int) bool {
+	var is, was unix.Stat_t
+	return unix.Fstatat(m.box, name, &is, unix.AT_SYMLINK_NOFOLLOW) == nil && unix.Fstat(fd, &was) == nil &&
+		is.Mode&unix.S_IFMT == unix.S_IFDIR && (is.Ino != was.Ino || is.Dev != was.Dev)
+}
+
+// follow has fd be the folder that has this name now. The number stays, so that
+// who works with it just then works in the one or in the other.
+func (m *Maildir) follow(name string, fd int) error {
+	if !m.replaced(name, fd) {
+		return nil
+	}
+	now, err := openat2(m.box, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, inside)
+	if err == nil {
+		err = unix.Dup3(now, fd, unix.O_CLOEXEC)
+		unix.Close(now)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "open maildir", Path: strings.TrimSuffix(m.path, "/") + "/" + name, Err: err}
+	}
+	return nil
+}
+
 // Path is the name the mailbox was opened by.
 func (m *Maildir) Path() string { return m.path }
 
@@ -140,7 +182,9 @@ func retry(f func() error) error {
 // could not write.
 func fsync(fd int) error { return retry(func() error { return unix.Fsync(fd) }) }
 
-var errNotRegular = errors.New("not a regular file")
+// ErrNotRegular says that what has a message's name is none: a folder, a link, a
+// fifo or a device.
+var ErrNotRegular = errors.New("not a regular file")
 
 // readFile opens a message for reading.
 func readFile(dir int, name string) (*os.File, error) { return OpenRegular(dir, name, unix.O_RDONLY) }
@@ -159,7 +203,7 @@ func OpenRegular(dir int, name string, flags int) (*os.File, error) {
 	}
 	var st unix.Stat_t
 	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = errNotRegular
+		err = ErrNotRegular
 	}
 	if err == nil {
 		err = unix.SetNonblock(fd, false)

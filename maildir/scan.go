@@ -42,7 +42,8 @@ func (msg Message) Key() string { key, _ := splitInfo(msg.Name); return key }
 // names (or, where a name has none, the file's), so the order stays.
 // Only regular files whose names begin with no dot are messages. The sizes are
 // those in the name where ,S= is the file's true size and ,W= is possible, else
-// the file is read. What is gone again when Scan comes to it is left out.
+// the file is read. What is gone again when Scan comes to it, or may not be read
+// then, is left out.
 func (m *Maildir) Scan() ([]Message, error) {
 	names, err := m.list()
 	if err != nil {
@@ -78,6 +79,9 @@ func (m *Maildir) measure(key string, at place) (msg Message, ok bool, err error
 	}
 	f, err := m.Open(msg)
 	if err != nil {
+		if errors.Is(err, unix.EACCES) || errors.Is(err, ErrNotRegular) {
+			err = nil
+		}
 		return msg, false, ignoreGone(err)
 	}
 	defer f.Close()

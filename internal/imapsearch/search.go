@@ -177,7 +177,8 @@ func (s *Search) matches() (bool, error) {
 	return false, s.leave()
 }
 
-// leave is done with the message at hand.
+// leave is done with the message at hand. One that is gone, or that its owner may
+// not read, is not found, and keeps nobody from the rest.
 func (s *Search) leave() error {
 	if s.loaded == [levels]bool{} {
 		return nil
@@ -187,7 +188,7 @@ func (s *Search) leave() error {
 	}
 	err := s.err
 	s.content, s.err, s.loaded = nil, nil, [levels]bool{}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	return err

@@ -208,8 +208,8 @@ func play(t *testing.T, path string, mail *mailboxtest.Mail) {
 
 // deed does something to the mail that no session does: "deliver MAILBOX FILE
 // [N]" puts a message of testdata there, N times, "forget MAILBOX" has expunges
-// forgotten, "lose MAILBOX UID" loses a message's content, "limit N" sets the size
-// of a message that is taken.
+// forgotten, "lose MAILBOX UID" loses a message's content, "shut MAILBOX UID" has it be
+// unreadable, "limit N" sets the size of a message that is taken.
 func deed(t *testing.T, where string, mail *mailboxtest.Mail, text string) {
 	t.Helper()
 	words := strings.Fields(text)
@@ -232,6 +232,8 @@ func deed(t *testing.T, where string, mail *mailboxtest.Mail, text string) {
 		mail.Forget(words[1])
 	case len(words) == 2 && words[0] == "lose":
 		mail.Lose(words[1], uint32(n))
+	case len(words) == 2 && words[0] == "shut":
+		mail.Shut(words[1], uint32(n))
 	case len(words) == 1 && words[0] == "limit":
 		mail.Limit = int64(n)
 	default:

@@ -3,6 +3,7 @@
 package imapsession
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -296,11 +297,11 @@ func (s *session) doFetch(c *imap.Command) (string, string, error) {
 }
 
 // fetch answers for each message; seen is those whose \Seen it sets. Messages
-// that are gone, or whose encoding nobody knows, do not keep the client from the
-// rest.
+// that are gone, cannot be read, or whose encoding nobody knows, do not keep the
+// client from the rest.
 func (s *session) fetch(f *imapfetch.Fetcher, seqs []imap.Range, q *imap.Fetch) (seen []uint32, err error) {
 	sees := q.Sees()
-	var trouble error
+	var trouble, unread error
 	err = s.each(seqs, func(seq int, m *mailbox.Message) error {
 		if q.Changed && m.ModSeq <= uint64(q.ChangedSince) {
 			return nil
@@ -311,6 +312,8 @@ func (s *session) fetch(f *imapfetch.Fetcher, seqs []imap.Range, q *imap.Fetch) 
 			trouble = no("EXPUNGEISSUED", "some of the messages are gone")
 		case errors.Is(err, imapfetch.ErrEncoding):
 			trouble = no("UNKNOWN-CTE", "the encoding of this part is not known")
+		case err != nil && !errors.Is(err, imapfetch.ErrCut) && refusalOf(err) != nil:
+			unread = cmp.Or(unread, err)
 		case err != nil:
 			return err
 		case sees && m.Flags&mailbox.Seen == 0:
@@ -318,8 +321,5 @@ func (s *session) fetch(f *imapfetch.Fetcher, seqs []imap.Range, q *imap.Fetch) 
 		}
 		return nil
 	})
-	if err == nil {
-		err = trouble
-	}
-	return seen, err
+	return seen, cmp.Or(err, unread, trouble)
 }

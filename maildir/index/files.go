@@ -145,9 +145,9 @@ func readMark(f *os.File) (m mark, ok bool) {
 	return m, ok
 }
 
-// nextValidity is a UIDVALIDITY greater than every one before below root: the
-// time, or else one more than the last.
-func nextValidity(root int, wait time.Duration) (uint32, error) {
+// nextValidity is a UIDVALIDITY greater than every one before below root, of which
+// the caller knows one (or 0): the time, or else one more than the last.
+func nextValidity(root int, known uint32, wait time.Duration) (uint32, error) {
 	lock, err := lockIn(nil, root, validByte, wait)
 	if lock != nil {
 		defer lock.Close()
@@ -165,7 +165,7 @@ func nextValidity(root int, wait time.Duration) (uint32, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	v := max(time.Now().Unix(), last+1)
+	v := max(time.Now().Unix(), last+1, int64(known)+1)
 	if v >= 1<<32 {
 		return 0, fmt.Errorf("no UIDVALIDITY is left after %d; delete %s", last, validFile)
 	}

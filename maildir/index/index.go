@@ -51,7 +51,8 @@ type Index struct {
 	opt       Options
 	mu        sync.Mutex
 	lock      *os.File
-	s         *state // nil: to be read
+	s         *state  // nil: to be read
+	reached   reached // what Views may have seen of it
 	snap      identity
 	size      int64 // of the snapshot
 	log       *os.File
@@ -183,6 +184,7 @@ func (x *Index) updateFor(t *task, f func() error) (err error) {
 	if len(x.pend) > 0 { // could not be written: the state is not what the files say
 		x.drop()
 	}
+	x.reached = x.reach()
 	return err
 }
 
@@ -266,7 +268,13 @@ func (x *Index) reread() error {
 			return err
 		}
 	}
-	return x.replay()
+	if err := x.replay(); err != nil {
+		return err
+	}
+	if x.reached.ahead(x.reach()) {
+		return fmt.Errorf("%w: %s is older than what was there", errDamaged, snapFile)
+	}
+	return nil
 }
 
 // load reads the snapshot and opens its log.
@@ -362,7 +370,7 @@ func (x *Index) renew(foreign bool, fill func() error) error {
 		s, err = x.seed(root, gen)
 	}
 	if err == nil && s == nil {
-		s, err = anew(root, gen, x.opt.Wait)
+		s, err = anew(root, gen, x.reached.valid, x.opt.Wait)
 	}
 	if err != nil {
 		return err
@@ -441,56 +449,4 @@ func (x *Index) rotate() error {
 		}
 	}
 	return nil
-}
-
-// put applies a record, for commit to write.
-func (x *Index) put(r record) error {
-	x.dead = x.dead || r.kind == kindExpunge
-	switch r.kind {
-	case kindAdd, kindFlags, kindExpunge:
-		r.modseq = x.s.modseq + 1
-		r.msg.ModSeq = r.modseq
-	}
-	if err := x.s.apply(&r); err != nil {
-		x.drop()
-		return err
-	}
-	x.pend = appendRecord(x.pend, &r)
-	return nil
-}
-
-// commit writes what was put and returns when it is on disk.
-func (x *Index) commit() error {
-	if x.s == nil || len(x.pend) == 0 && x.disk == x.good {
-		return nil
-	}
-	if x.disk == 0 { // who made this generation may have been killed before its name was on disk
-		if err := maildir.SyncFolder(x.m.Fd()); err != nil {
-			x.drop()
-			return err
-		}
-	}
-	_, err := x.log.WriteAt(x.pend, x.good)
-	if x.giveRoom(err) {
-		_, err = x.log.WriteAt(x.pend, x.good)
-	}
-	if err != nil {
-		return err
-	}
-	start := x.good
-	x.good += int64(len(x.pend))
-	x.pend = x.pend[:0]
-	if err := unix.Fdatasync(int(x.log.Fd())); err != nil {
-		x.log.Truncate(start) // the kernel may count it as written now: no later sync would tell
-		x.drop()
-		return fmt.Errorf("sync %s: %w", logPrefix, err)
-	}
-	return x.note()
-}
-
-// note marks the log as on disk.
-func (x *Index) note() error {
-	x.disk = x.good
-	_, err := x.lock.WriteAt(mark{x.s.gen, x.good}.encode(), 0)
-	return err
 }

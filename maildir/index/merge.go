@@ -79,14 +79,12 @@ func settled(mtime int64, now time.Time) bool {
 
 // mtimes is what new/ and cur/ look like now.
 func (x *Index) mtimes() (d dirState, err error) {
-	var st unix.Stat_t
-	if err = unix.Fstat(x.m.Dir(true), &st); err != nil {
+	fresh, err := x.m.MTime(true)
+	if err != nil {
 		return d, err
 	}
-	d.fresh = st.Mtim.Nano()
-	err = unix.Fstat(x.m.Dir(false), &st)
-	d.cur = st.Mtim.Nano()
-	return d, err
+	cur, err := x.m.MTime(false)
+	return dirState{fresh: fresh.Nano(), cur: cur.Nano()}, err
 }
 
 // scan reads new/ and, with full, cur/. new/ is read first, as mail moves.

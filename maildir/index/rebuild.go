@@ -78,9 +78,9 @@ func (x *Index) restore(was map[string]*Message, keywords []string) (kept int, e
 	return kept, nil
 }
 
-// anew is the state of an empty index with a new UIDVALIDITY.
-func anew(root *maildir.Maildir, gen uint64, wait time.Duration) (*state, error) {
-	valid, err := nextValidity(root.Fd(), wait)
+// anew is the state of an empty index with a new UIDVALIDITY, greater than last.
+func anew(root *maildir.Maildir, gen uint64, last uint32, wait time.Duration) (*state, error) {
+	valid, err := nextValidity(root.Fd(), last, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,9 @@ import (
 
 // Measure reads the messages whose names do not tell their sizes and that nobody
 // has measured yet, and records their Wire, which Views made from now on have.
-// One that is gone stays as it is, and so does one that cannot be read, which is an
-// error after the others were read.
+// One that is gone, or that its owner may not read, stays as it is, and so does one
+// that cannot be read for another reason, which is an error after the others were
+// read.
 func (x *Index) Measure() error {
 	valid, found, err := x.unmeasured()
 	if len(found) == 0 {
@@ -53,7 +54,7 @@ func (x *Index) unmeasured() (valid uint32, found []placed, err error) {
 	x.mu.Unlock()
 	for _, m := range msgs {
 		f, ferr := x.File(m.UID)
-		if errors.Is(ferr, fs.ErrNotExist) {
+		if errors.Is(ferr, fs.ErrNotExist) || errors.Is(ferr, fs.ErrPermission) || errors.Is(ferr, maildir.ErrNotRegular) {
 			continue
 		}
 		wire := int64(0)

@@ -5,6 +5,8 @@ package index
 import (
 	"slices"
 	"sort"
+
+	"golang.org/x/sys/unix"
 )
 
 // EventKind says what has happened to a message.
@@ -38,6 +40,35 @@ type View struct {
 	told     uint64 // modseq after which nothing that it shows was expunged
 	box      [16]byte
 	keywords []string
+}
+
+// reached is how far an index was when Views might learn of it.
+type reached struct {
+	box    [16]byte
+	valid  uint32
+	next   UID
+	modseq uint64
+	gen    uint64
+	log    uint64 // the inode of that generation's
+}
+
+// reach is how far x is, where it is known.
+func (x *Index) reach() reached {
+	var st unix.Stat_t
+	if x.s == nil || unix.Fstat(int(x.log.Fd()), &st) != nil {
+		return x.reached
+	}
+	return reached{x.s.box, x.s.valid, x.s.next, x.s.modseq, x.s.gen, st.Ino}
+}
+
+// ahead tells whether the index now is one that was put back from a backup, or
+// brought from elsewhere: it would give out UIDs a second time, or has. A
+// generation has one log and ends for ever.
+func (r reached) ahead(now reached) bool {
+	if now.valid != r.valid {
+		return now.valid < r.valid
+	}
+	return now.box != r.box || now.next < r.next || now.modseq < r.modseq || now.gen < r.gen || now.gen == r.gen && now.log != r.log
 }
 
 // View is the folder as x knows it now.

@@ -62,6 +62,7 @@ type message struct {
 	text   string
 	digest []byte
 	lost   bool
+	shut   bool
 }
 
 type gone struct {
@@ -135,6 +136,16 @@ func (m *Mail) Lose(name string, uid uint32) {
 	defer m.mu.Unlock()
 	if msg, ok := m.boxes[name].find(uid); ok {
 		msg.lost = true
+	}
+}
+
+// Shut has the content of a message be there and not to be read, as when its
+// owner may not.
+func (m *Mail) Shut(name string, uid uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if msg, ok := m.boxes[name].find(uid); ok {
+		msg.shut = true
 	}
 }
 

@@ -216,6 +216,9 @@ func (v *view) Open(seq int) (mailbox.Content, error) {
 	defer v.m.mu.Unlock()
 	v.m.opened++
 	of := v.shown[seq-1].of
+	if of.shut {
+		return nil, &fs.PathError{Op: "open", Path: "message", Err: fs.ErrPermission}
+	}
 	if of.lost {
 		return nil, &fs.PathError{Op: "open", Path: "message", Err: fs.ErrNotExist}
 	}
