@@ -63,7 +63,8 @@ func TestForeignDisks(t *testing.T) {
 	t.Run("full", func(t *testing.T) { a.full(t) })
 }
 
-// readOnly: who comes while a Maildir cannot be written to is told to come later.
+// readOnly: who comes by IMAP while a Maildir cannot be written to is told to come
+// later; by POP3 all can be read.
 func (a *apart) readOnly(t *testing.T) {
 	h := a.haunt(t, 0, a.root())
 	h.fill("new", "a", 3)
@@ -77,8 +78,8 @@ func (a *apart) readOnly(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "NO [UNAVAILABLE]") {
 		t.Errorf("SELECT on a read-only file system: %v; want NO [UNAVAILABLE]", err)
 	}
-	if err := h.popped(); err == nil || !strings.Contains(err.Error(), "-ERR [SYS/TEMP]") {
-		t.Errorf("POP3 on a read-only file system: %v; want -ERR [SYS/TEMP]", err)
+	if err := h.popped(); err != nil {
+		t.Errorf("on a read-only file system: %v", err)
 	}
 	a.within("umount", a.box(0))
 	h.fill("new", "b", 3)

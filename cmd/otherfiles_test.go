@@ -103,7 +103,7 @@ func (h *haunted) agree(step string) {
 				break
 			}
 		}
-		if err == nil && !h.closed {
+		if err == nil {
 			err = h.popped()
 		}
 		if err == nil {

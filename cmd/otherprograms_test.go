@@ -23,15 +23,14 @@ import (
 // haunted is a user's mailbox that other programs work on, and what IMAP
 // sessions have been told of it.
 type haunted struct {
-	t      *testing.T
-	s      *imapServer
-	n      int    // the user
-	dir    string // the Maildir, as the test reaches it
-	home   string // of the other programs
-	stay   *onlooker
-	texts  map[string]string // of every folder, UIDVALIDITY and UID: a message's text, for ever
-	next   int               // the next message's number
-	closed bool              // POP3 is not asked
+	t     *testing.T
+	s     *imapServer
+	n     int    // the user
+	dir   string // the Maildir, as the test reaches it
+	home  string // of the other programs
+	stay  *onlooker
+	texts map[string]string // of every folder, UIDVALIDITY and UID: a message's text, for ever
+	next  int               // the next message's number
 }
 
 // onlooker is an IMAP session.

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"quill/maildir"
 	"quill/maildir/index"
@@ -24,9 +27,13 @@ type box struct {
 	ids   []string             // made when they are first asked for
 }
 
-// newBox locks and reads the Maildir.
+// newBox locks and reads the Maildir; one on a read-only file system it reads
+// alone, as nobody can change it.
 func newBox(m *maildir.Maildir) (*box, error) {
 	lock, err := m.Lock()
+	if errors.Is(err, unix.EROFS) {
+		lock, err = io.NopCloser(nil), nil
+	}
 	if err != nil {
 		return nil, err
 	}
