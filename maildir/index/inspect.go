@@ -243,7 +243,10 @@ func (c *checker) sizes(m *Message, name string, fresh bool) error {
 			return err
 		}
 	}
-	if size != m.Size || m.Measured() && wire != m.Wire {
+	switch {
+	case !m.Measured() && size != m.Size:
+		c.wrong = append(c.wrong, fmt.Sprintf("UID %d: file %s has %d bytes; the index says %d", m.UID, name, size, m.Size))
+	case m.Measured() && (size != m.Size || wire != m.Wire):
 		c.wrong = append(c.wrong, fmt.Sprintf("UID %d: file %s has %d bytes, %d with CRLF; the index says %d, %d", m.UID, name, size, wire, m.Size, m.Wire))
 	}
 	return nil
