@@ -21,6 +21,7 @@ import (
 
 	"quill/internal/chain"
 	"quill/internal/privilege/privilegetest"
+	"quill/maildir/folders"
 )
 
 // playVariable tells the test's binary to be the program itself; the value blind
@@ -191,6 +192,18 @@ func TestNoMailbox(t *testing.T) {
 			if got, code := talk(t, dir, []string{"IMAPTAG=" + tag}, "b NOOP\n", "M"); got != want || code != 0 {
 				t.Errorf("without %s: exit %d, said %q; want %q", gone, code, got, want)
 			}
+		}
+	}
+}
+
+// TestWhyNot: what passes is not told as a mailbox that is not there.
+func TestWhyNot(t *testing.T) {
+	for err, passes := range map[error]bool{
+		unix.EMFILE: true, unix.EIO: true, folders.ErrBusy: true, unix.ENOENT: false, unix.ELOOP: false, unix.EACCES: false,
+	} {
+		got := whyNot(fmt.Errorf("open maildir M: %w", err))
+		if (got != "this user has no $HOME/Maildir") != passes {
+			t.Errorf("%v: %q", err, got)
 		}
 	}
 }

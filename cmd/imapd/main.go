@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -59,7 +60,7 @@ func (p *post) session(s *chain.Session) int {
 	a, err := p.open(s)
 	if err != nil {
 		logf("%s: %v", user, err)
-		return refuse(s, tag, "this user has no $HOME/Maildir")
+		return refuse(s, tag, whyNot(err))
 	}
 	defer a.close()
 	o := imapsession.Options{Tag: tag, User: user, Account: a, Ending: &p.ending, Note: func(event string) { logf("%s: %s", user, event) }}
@@ -67,6 +68,16 @@ func (p *post) session(s *chain.Session) int {
 		s.Note(err.Error())
 	}
 	return exit.OK
+}
+
+// whyNot is what a client hears of a mailbox that could not be opened.
+func whyNot(err error) string {
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ENOSPC, folders.ErrBusy} {
+		if errors.Is(err, passing) {
+			return "the mailbox cannot be opened now, please try later"
+		}
+	}
+	return "this user has no $HOME/Maildir"
 }
 
 // refuse says why there is no session.
