@@ -63,9 +63,9 @@ func TestFiller(t *testing.T) {
 	}
 	defer blind.Close()
 	end := time.Now().Add(30 * time.Second)
-	for v := blind.View(); v.Len() < n || digests(blind, v) < n; v.Update(true) {
+	for v := blind.View(); v.Len() < n || digests(v) < n; v.Update(true) {
 		if time.Now().After(end) {
-			t.Fatalf("%d messages, %d digests in the index; want %d", v.Len(), digests(blind, v), n)
+			t.Fatalf("%d messages, %d digests in the index; want %d", v.Len(), digests(v), n)
 		}
 		time.Sleep(5 * time.Millisecond)
 		if err := blind.Sync(); err != nil {
@@ -75,8 +75,8 @@ func TestFiller(t *testing.T) {
 }
 
 // digests counts those there are, and that say what was delivered.
-func digests(x *index.Index, v *index.View) (n int) {
-	d := x.Digests()
+func digests(v *index.View) (n int) {
+	d := v.Digests()
 	defer d.Close()
 	for seq := 1; seq <= v.Len(); seq++ {
 		got, err := digest.Read(d.Of(v.Message(seq).UID))

@@ -50,15 +50,6 @@ func (b *Box) withdraw(news []index.Adoption) error {
 	return errors.Join(err, b.s.x.Sync())
 }
 
-// Copy copies messages to another mailbox, or within one, with their flags,
-// keywords, dates, EMAILIDs and digests: all of those that are there, or none.
-// Target[i] is the copy of Source[i]; both ascend. What from's index does not
-// know yet is not there. Copies that others have taken away already are in
-// neither.
-func (a *Account) Copy(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	return a.CopyOf(0, from, uids, to)
-}
-
 // view is the mailbox as it is known; it is read where it is not, as after an error.
 func (b *Box) view() (*index.View, error) {
 	v := b.s.x.View()
@@ -69,8 +60,12 @@ func (b *Box) view() (*index.View, error) {
 	return b.s.x.Show()
 }
 
-// CopyOf is Copy of what has the UIDs under this UIDVALIDITY, 0 for any:
-// index.ErrReset where the mailbox has another one.
+// CopyOf copies messages to another mailbox, or within one, with their flags,
+// keywords, dates, EMAILIDs and digests: all of those that are there, or none.
+// Target[i] is the copy of Source[i]; both ascend. What from's index does not
+// know yet is not there. Copies that others have taken away already are in
+// neither. The UIDs are those of this UIDVALIDITY, 0 for any: index.ErrReset where
+// the mailbox has another one.
 func (a *Account) CopyOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	v, err := from.view()
 	if err != nil {
@@ -150,14 +145,9 @@ func (l *linker) link(m *index.Message) (index.Adoption, error) {
 	return index.Adoption{Name: name, Attr: attr}, nil
 }
 
-// Move is Copy, and then expunges what was copied. A crash, or an error, between
+// MoveOf is CopyOf, and then expunges what was copied. A crash, or an error, between
 // the two leaves both. A message that others have moved or expunged meanwhile is
 // theirs: the copy goes again.
-func (a *Account) Move(from *Box, uids []index.UID, to *Box) (*Copied, error) {
-	return a.MoveOf(0, from, uids, to)
-}
-
-// MoveOf is to Move what CopyOf is to Copy.
 func (a *Account) MoveOf(valid uint32, from *Box, uids []index.UID, to *Box) (*Copied, error) {
 	v, err := from.view()
 	if err != nil {

@@ -82,12 +82,15 @@ func TestCopyKeeps(t *testing.T) {
 	must(t, a.Create("To", nil))
 	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
 	uid := add(t, a, Inbox, "one\n", New{})
-	want := in.Index().View().Message(1).EmailID
-	in.Index().Keep(uid, []byte("digest"))
+	was := in.Index().View()
+	want := was.Message(1).EmailID
+	was.Keep(uid, []byte("digest"))
+	was.Close()
 	for _, f := range []func(*Box, []index.UID, *Box) (*Copied, error){a.Copy, a.Move} {
 		c, err := f(in, []index.UID{uid}, to)
 		must(t, err)
-		v, d := to.Index().View(), to.Index().Digests()
+		v := to.Index().View()
+		d := v.Digests()
 		seq, _ := v.Seq(c.Target[0])
 		if got := v.Message(seq).EmailID; got != want || string(d.Of(c.Target[0])) != "digest" {
 			t.Errorf("EMAILID %x, digest %q", got, d.Of(c.Target[0]))
@@ -284,7 +287,7 @@ func TestNothingKept(t *testing.T) {
 	_, err = a.Move(in, []index.UID{1}, to)
 	must(t, err)
 	must(t, a.Rename(Inbox, "Old"))
-	must(t, to.Index().Expunge([]index.UID{1, 2}))
+	must(t, to.Index().ExpungeOf(0, []index.UID{1, 2}))
 	if got := append(show(t, in), show(t, to)...); len(got) != 0 {
 		t.Errorf("messages: %q", got)
 	}

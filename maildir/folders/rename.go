@@ -10,9 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"quill/maildir/index"
-
 	"quill/maildir"
+	"quill/maildir/index"
 )
 
 // intentFile in the root says which folders are being renamed: a line each, the

@@ -55,8 +55,10 @@ func TestCopyAfterError(t *testing.T) {
 	must(t, a.Create("To", nil))
 	must(t, addMany(a, Inbox, 2))
 	in, to := openBox(t, a, Inbox), openBox(t, a, "To")
+	v := in.Index().View()
+	defer v.Close()
 	limited(t, 0, func() error {
-		_, err := in.Index().Store([]index.UID{1}, index.Store{Op: index.Add, Keywords: []string{"k"}})
+		_, err := v.Store([]index.UID{1}, index.Store{Op: index.Add, Keywords: []string{"k"}})
 		return err
 	})
 	c, err := a.Copy(in, []index.UID{1, 2}, to)

@@ -91,12 +91,7 @@ func (g *gathered) blob(uid UID) []byte {
 	return g.buf[off : off+blobHead+p.cache>>placeBits]
 }
 
-// Keep keeps what a Digests gives out for this message from now on, in any
-// process. It is written when there is 1 MB of such, with the next change or at
-// Close, and lost where that fails.
-func (x *Index) Keep(uid UID, digest []byte) { x.keep(0, uid, digest) }
-
-// keep is Keep under this UIDVALIDITY; 0: any.
+// keep is View.Keep under this UIDVALIDITY; 0: any.
 func (x *Index) keep(valid uint32, uid UID, digest []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -38,12 +38,7 @@ var (
 	ErrKeywords = fmt.Errorf("a folder has at most %d keywords", KeywordsMax)
 )
 
-// Store changes messages; uids that are not there are passed over. The change is
-// on disk when it returns. modified is the UIDs that Unchanged spared.
-func (x *Index) Store(uids []UID, st Store) (modified []UID, err error) {
-	return x.storeOf(0, uids, st)
-}
-
+// storeOf is View.Store under this UIDVALIDITY; 0: any.
 func (x *Index) storeOf(valid uint32, uids []UID, st Store) (modified []UID, err error) {
 	for _, k := range st.Keywords {
 		if !ValidKeyword(k) {
@@ -111,26 +106,8 @@ func (x *Index) change(st Store) (c change, err error) {
 	return c, nil
 }
 
-// Expunge deletes messages; uids that are not there are passed over. Their end is
-// on disk when it returns, and a crash on the way does not give them new UIDs.
-// After an error some may be left.
-func (x *Index) Expunge(uids []UID) error {
-	_, err := x.expunge(0, uids, 0)
-	return err
-}
-
-// ExpungeDeleted is Expunge of those that have the flag Deleted still: another
-// session may just have taken it away.
-func (x *Index) ExpungeDeleted(uids []UID) error {
-	_, err := x.expunge(0, uids, Deleted)
-	return err
-}
-
-// Take is Expunge, and says which of the messages were there: of several who take
-// a message at once, one is told so.
-func (x *Index) Take(uids []UID) (there []UID, err error) { return x.expunge(0, uids, 0) }
-
-// expunge expunges those that have all of these flags.
+// expunge is View.Take under this UIDVALIDITY, 0 for any, of those that have all of
+// these flags.
 func (x *Index) expunge(valid uint32, uids []UID, must Flags) (there []UID, err error) {
 	want := Ranges(uids)
 	err = x.updateOf(valid, func() error {

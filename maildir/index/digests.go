@@ -23,9 +23,6 @@ type Digests struct {
 	hint int // where in the state the next one is, when they are asked for in order
 }
 
-// Digests begins to read what was kept; Close ends it.
-func (x *Index) Digests() *Digests { return &Digests{x: x} }
-
 // Close gives back the descriptor and the memory.
 func (d *Digests) Close() {
 	if d.w.f != nil {

@@ -5,7 +5,6 @@ package index
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
@@ -225,23 +224,9 @@ func (c *checker) sizes(m *Message, name string, fresh bool) error {
 		return nil
 	}
 	defer f.Close()
-	size, wire := int64(0), int64(0)
-	last, b := byte(0), make([]byte, 64<<10)
-	for {
-		n, err := f.Read(b)
-		for _, ch := range b[:n] {
-			size, wire = size+1, wire+1
-			if ch == '\n' && last != '\r' {
-				wire++
-			}
-			last = ch
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	size, wire, err := maildir.Sizes(f, m.Size)
+	if err != nil {
+		return err
 	}
 	switch {
 	case !m.Measured() && size != m.Size:

@@ -181,17 +181,7 @@ func TestDovecotAndBack(t *testing.T) {
 	seen := fillDovecot(t, d, root)
 	d.stop()
 
-	want := map[string]string{}
-	visit(t, root, func(box, sub string, m *maildir.Maildir, opt Options) {
-		x := open(t, m, opt)
-		same(t, "taken over", ours(t, box, x), seen[box])
-		session(t, x, sub)
-		want[box] = ours(t, box, x)
-		x.Close()
-		if done, err := Export(m, opt); err != nil || len(done.Lost) > 0 {
-			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
-		}
-	})
+	want := giveBack(t, root, seen, Export)
 
 	d = startDovecot(t, dir)
 	for _, b := range peerBoxes {
@@ -209,6 +199,30 @@ func TestDovecotAndBack(t *testing.T) {
 		seen[b[0]] = d.folder(b[0])
 	}
 	d.stop()
+	takeAgain(t, root, seen)
+}
+
+// giveBack takes each folder over, which is to be as it was seen, changes it and
+// exports it; want is what it was then.
+func giveBack(t *testing.T, root string, seen map[string]string, export func(*maildir.Maildir, Options) (Exported, error)) (want map[string]string) {
+	t.Helper()
+	want = map[string]string{}
+	visit(t, root, func(box, sub string, m *maildir.Maildir, opt Options) {
+		x := open(t, m, opt)
+		same(t, "taken over", ours(t, box, x), seen[box])
+		session(t, x, sub)
+		want[box] = ours(t, box, x)
+		x.Close()
+		if done, err := export(m, opt); err != nil || len(done.Lost) > 0 {
+			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
+		}
+	})
+	return want
+}
+
+// takeAgain takes each folder over once more, which is to be as it was seen.
+func takeAgain(t *testing.T, root string, seen map[string]string) {
+	t.Helper()
 	visit(t, root, func(box, _ string, m *maildir.Maildir, opt Options) {
 		same(t, "taken over again", ours(t, box, open(t, m, opt)), seen[box])
 	})

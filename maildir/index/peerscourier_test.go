@@ -226,17 +226,7 @@ func TestCourierAndBack(t *testing.T) {
 	seen := c.fill(root)
 	c.stop()
 
-	want := map[string]string{}
-	visit(t, root, func(box, sub string, m *maildir.Maildir, opt Options) {
-		x := open(t, m, opt)
-		same(t, "taken over", ours(t, box, x), seen[box])
-		session(t, x, sub)
-		want[box] = ours(t, box, x)
-		x.Close()
-		if done, err := ExportCourier(m, opt); err != nil || len(done.Lost) > 0 {
-			t.Fatalf("export of %s: %v, lost %q", box, err, done.Lost)
-		}
-	})
+	want := giveBack(t, root, seen, ExportCourier)
 
 	c = startCourier(t, dir)
 	for _, b := range peerBoxes {
@@ -252,7 +242,5 @@ func TestCourierAndBack(t *testing.T) {
 	c.put("INBOX", "Later", 20)
 	seen = c.folders()
 	c.stop()
-	visit(t, root, func(box, _ string, m *maildir.Maildir, opt Options) {
-		same(t, "taken over again", ours(t, box, open(t, m, opt)), seen[box])
-	})
+	takeAgain(t, root, seen)
 }

@@ -42,31 +42,39 @@ func (x *Index) updateOf(valid uint32, f func() error) error {
 	})
 }
 
-// ExpungeOf is Expunge of what has the UIDs under this UIDVALIDITY.
+// ExpungeOf is View.Take of what has the UIDs under this UIDVALIDITY.
 func (x *Index) ExpungeOf(valid uint32, uids []UID) error {
 	_, err := x.expunge(valid, uids, 0)
 	return err
 }
 
-// Store, ExpungeDeleted and Take are the Index's, for messages that the View shows;
-// also after its Close.
+// Store changes messages that the View shows, also after its Close; uids that are
+// not there are passed over. The change is on disk when it returns. modified is the
+// UIDs that Unchanged spared.
 func (v *View) Store(uids []UID, st Store) (modified []UID, err error) {
 	return v.x.storeOf(v.valid, uids, st)
 }
 
-// ExpungeDeleted is explained at Store.
+// ExpungeDeleted is Take of those that have the flag Deleted still: another session
+// may just have taken it away.
 func (v *View) ExpungeDeleted(uids []UID) error {
 	_, err := v.x.expunge(v.valid, uids, Deleted)
 	return err
 }
 
-// Take is explained at Store.
+// Take deletes messages and their files. That they are gone is on disk when it
+// returns, and a crash on the way does not give them new UIDs. After an error some
+// may be left. It says which were there: of several who take a message at once, one
+// is told so.
 func (v *View) Take(uids []UID) (there []UID, err error) { return v.x.expunge(v.valid, uids, 0) }
 
-// Keep is the Index's, for a message that the View shows.
+// Keep keeps what a Digests gives out for this message from now on, in any
+// process. It is written when there is 1 MB of such, with the next change or at
+// Close, and lost where that fails.
 func (v *View) Keep(uid UID, digest []byte) { v.x.keep(v.valid, uid, digest) }
 
-// Digests is the Index's, for messages that the View shows.
+// Digests begins to read what was kept of messages that the View shows; Close ends
+// it.
 func (v *View) Digests() *Digests { return &Digests{x: v.x, v: v} }
 
 // File is the Index's, for the message with this sequence number; it needs nothing

@@ -55,10 +55,12 @@ func (s *state) apply(r *record) error {
 			m.Keywords = m.Keywords&^r.change.kwOff | r.change.kwOn
 			m.ModSeq = r.modseq
 		})
-	case kindName:
-		s.rename(&r.msg)
-	case kindDate, kindEmail:
-		s.each([]Range{{r.msg.UID, r.msg.UID}}, r.set)
+	case kindName, kindDate, kindEmail:
+		s.each([]Range{{r.msg.UID, r.msg.UID}}, func(m *Message) {
+			was := *m
+			r.set(m)
+			s.byKey().change(s.at(m.UID), &was, m)
+		})
 	case kindCache:
 		s.place(r.places, func(m *Message, cache uint64) { m.Cache = cache })
 	case kindSizes:
@@ -78,6 +80,8 @@ func (s *state) apply(r *record) error {
 // set does to a message what a record about one says.
 func (r *record) set(m *Message) {
 	switch r.kind {
+	case kindName:
+		m.Name, m.New = r.msg.Name, r.msg.New
 	case kindDate:
 		m.Date = r.msg.Date
 	case kindEmail:
@@ -94,19 +98,6 @@ func (s *state) add(r *record) error {
 	s.msgs = append(s.msgs, &m)
 	s.next = r.msg.UID + 1
 	return nil
-}
-
-// rename is kindName.
-func (s *state) rename(to *Message) {
-	i := s.at(to.UID)
-	if i == len(s.msgs) || s.msgs[i].UID != to.UID {
-		return
-	}
-	s.own()
-	m := *s.msgs[i]
-	m.Name, m.New = to.Name, to.New
-	s.byKey().change(i, s.msgs[i], &m)
-	s.msgs[i] = &m
 }
 
 func (s *state) define(r *record) error {
