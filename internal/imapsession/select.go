@@ -127,47 +127,24 @@ func walk(rs []imap.Range) func() (uint32, bool) {
 func (s *session) vanished(modseq uint64, asked []imap.Range, matched uint32) {
 	gone, known := s.box.Vanished(modseq)
 	if !known {
-		gone = s.missing(matched)
+		gone = minus([]imap.Range{{Lo: 1, Hi: s.box.UIDNext() - 1}}, []imap.Range{{Lo: 1, Hi: matched}})
 	}
-	if gone = s.unshown(intersect(gone, asked)); len(gone) > 0 {
+	gone = intersect(gone, asked)
+	if gone = minus(gone, s.shown(gone)); len(gone) > 0 {
 		s.w.Untagged("VANISHED (EARLIER) ").Set(gone).End()
 	}
 }
 
-// unshown is the UIDs of which no message is shown.
-func (s *session) unshown(uids []imap.Range) (out []imap.Range) {
+// shown is those of the UIDs of which a message is shown.
+func (s *session) shown(uids []imap.Range) (out []imap.Range) {
 	var m mailbox.Message
 	for _, r := range uids {
-		next := uint64(r.Lo)
 		for seq, _ := s.box.Seq(r.Lo); seq <= s.box.Len(); seq++ {
 			if s.box.Message(seq, &m); m.UID > r.Hi {
 				break
 			}
-			if uint64(m.UID) > next {
-				out = append(out, imap.Range{Lo: uint32(next), Hi: m.UID - 1})
-			}
-			next = uint64(m.UID) + 1
+			out = with(out, m.UID)
 		}
-		if next <= uint64(r.Hi) {
-			out = append(out, imap.Range{Lo: uint32(next), Hi: r.Hi})
-		}
-	}
-	return out
-}
-
-// missing is the UIDs above one that were given out and are not there.
-func (s *session) missing(above uint32) (out []imap.Range) {
-	next := above + 1
-	var m mailbox.Message
-	seq, _ := s.box.Seq(next)
-	for ; seq <= s.box.Len(); seq++ {
-		if s.box.Message(seq, &m); m.UID > next {
-			out = append(out, imap.Range{Lo: next, Hi: m.UID - 1})
-		}
-		next = m.UID + 1
-	}
-	if last := s.box.UIDNext(); last > next {
-		out = append(out, imap.Range{Lo: next, Hi: last - 1})
 	}
 	return out
 }
