@@ -84,21 +84,28 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// opened is the Maildir M in dir as a maildrop.
+func opened(t *testing.T, dir string) *box {
+	t.Helper()
+	m, err := maildir.Open(filepath.Join(dir, "M"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	b, err := newBox(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	return b
+}
+
 // TestCommit: what is deleted goes, what was seen moves to cur/, what came
 // meanwhile stays where it is, and a message that is gone already is no
 // trouble.
 func TestCommit(t *testing.T) {
 	dir, _ := folder(t)
-	m, err := maildir.Open(filepath.Join(dir, "M"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	b, err := newBox(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
+	b := opened(t, dir)
 	if b.Count() != 4 || b.ID(0) != "0.z.h" || b.Size(0) != 24 {
 		t.Fatalf("box has %d messages, the first %s of %d octets", b.Count(), b.ID(0), b.Size(0))
 	}

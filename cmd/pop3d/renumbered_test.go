@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"quill/maildir"
 	"quill/maildir/index"
 )
 
@@ -15,18 +14,9 @@ import (
 func TestRenumbered(t *testing.T) {
 	dir, _ := folder(t)
 	openIndex(t, dir).Close()
-	m, err := maildir.Open(filepath.Join(dir, "M"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	b, err := newBox(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
+	b := opened(t, dir)
 	write(t, filepath.Join(dir, "M/new/0.a.h"), "S: 0\n", 99) // comes before the second
-	if _, err := index.Rebuild(m, index.Options{}); err != nil {
+	if _, err := index.Rebuild(b.m, index.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if failed, err := b.Commit([]int{1}); failed != 0 || err != nil {
